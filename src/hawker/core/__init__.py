@@ -1,0 +1,1 @@
+"""What every other part stands on: money, time, refusals, settings, failpoints."""

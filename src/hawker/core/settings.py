@@ -1,0 +1,110 @@
+"""Every setting of a panel: name, default, help. From HAWKER_* variables, `hawker.toml`, `*_FILE` secrets.
+
+docs/settings.md is tested against this class, so a setting without a line there fails the suite.
+"""
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from hawker.core.datadir import DataDir
+
+DEFAULT_DATA_DIR = Path("hawker-data")
+
+
+class Settings(BaseSettings):
+    """One panel's settings. Unknown keys in hawker.toml are errors: a typo must not pass silently."""
+
+    model_config = SettingsConfigDict(env_prefix="HAWKER_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(DEFAULT_DATA_DIR, description="Folder of the panel's data and embedded database.")
+    database_url: SecretStr | None = Field(None, description="Any PostgreSQL 15 or later instead of the embedded one.")
+    currency: str = Field(
+        "USD", pattern="^[A-Z]{3}$", description="Currency of all balances; fixed once there is data."
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="Secret for sessions and the pepper of API keys; made at the first start if unset."
+    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What the logs show.")
+    api_get_writes: bool = Field(
+        default=False, description="Let add, refill and cancel be asked by GET; keys in URLs end up in logs."
+    )
+    api_max_body_bytes: int = Field(
+        1_048_576, ge=1024, le=67_108_864, description="Largest request body; larger answers 413."
+    )
+    api_batch_size: int = Field(256, ge=1, le=10_000, description="Most requests in one database batch.")
+    poll_min_seconds: float = Field(5.0, gt=0, description="Shortest wait between two polls of one order.")
+    poll_max_seconds: float = Field(1800.0, gt=0, description="Longest wait between two polls of one order.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The order of precedence: arguments, environment, `*_FILE` secrets, hawker.toml, secrets.toml."""
+        del dotenv_settings, file_secret_settings
+        return (init_settings, env_settings, _FileVariables(settings_cls), _DataDirFiles(settings_cls))
+
+    @property
+    def folder(self) -> DataDir:
+        return DataDir(self.data_dir.expanduser().absolute())
+
+
+class UnreadableSettings(Exception):
+    """A settings file that cannot be used, said in one sentence."""
+
+
+class _FileVariables(EnvSettingsSource):
+    """HAWKER_SECRET_KEY_FILE=/run/secrets/x reads the value from that file (containers, systemd)."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        path = os.environ.get(f"HAWKER_{field_name.upper()}_FILE")
+        value = Path(path).read_text(encoding="utf-8").strip() if path else None
+        return value, field_name, False
+
+
+class _DataDirFiles(PydanticBaseSettingsSource):
+    """hawker.toml over secrets.toml, both in the data folder that the sources above have named."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        folder = DataDir(Path(self.current_state.get("data_dir", DEFAULT_DATA_DIR)).expanduser().absolute())
+        return _read_toml(folder.secrets_file) | _read_toml(folder.settings_file)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UnreadableSettings(f"{path} cannot be read: {error}") from error
+    unknown = sorted(set(values) - set(Settings.model_fields) | ({"data_dir"} & set(values)))
+    if unknown:
+        raise UnreadableSettings(f"{path}: no such setting: {', '.join(unknown)}")
+    return values
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()  # type: ignore[call-arg]  # pydantic fills the fields from the sources

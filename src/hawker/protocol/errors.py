@@ -1,0 +1,103 @@
+"""Every error text of API v2, in one table. Clients match on substrings: wording is contract."""
+
+from typing import ClassVar
+
+from hawker.core.errors import Refusal
+
+TEXTS: dict[str, str] = {
+    "invalid_key": "Invalid API key",
+    "incorrect_request": "Incorrect request",
+    "incorrect_parameter": "Incorrect {name}",
+    "incorrect_service": "Incorrect service ID",
+    "incorrect_order": "Incorrect order ID",
+    "refill_not_found": "Refill not found",
+    "not_enough_funds": "Not enough funds on balance",
+    "quantity_below": "Quantity less than minimal {minimum}",
+    "quantity_above": "Quantity more than maximum {maximum}",
+    "incorrect_quantity": "Incorrect quantity",
+    "incorrect_link": "Incorrect link",
+    "active_order": "You have active order with this link. Please wait until order being completed.",
+    "refill_disabled": "Refill is disabled for this service",
+    "refill_too_early": "The order was completed or refill was requested less than 24 hours ago",
+    "refill_over": "Refill days are over",
+    "refill_running": "The refill task is not completed for this order",
+    "order_not_completed": "The order is not completed",
+    "cancel_disabled": "Cancel is disabled for this service",
+    "order_completed": "The order is already completed",
+    "too_many_ids": "No more than 100 IDs are allowed",
+    "too_many_requests": "Too many requests",
+    "body_too_large": "Incorrect request: the body is too large",
+    # Read by retry classifiers as worth another try, because of the word "temporarily".
+    "unavailable": "Service temporarily unavailable, please try again later",
+}
+
+
+def text_of(refusal: Refusal) -> str:
+    """The wire text of a refusal."""
+    return TEXTS[refusal.code].format(**refusal.values)
+
+
+class InvalidKey(Refusal):
+    """The key is missing, unknown, disabled, expired or not allowed here."""
+
+    code: ClassVar[str] = "invalid_key"
+
+
+class IncorrectRequest(Refusal):
+    """The request as a whole cannot be read."""
+
+    code: ClassVar[str] = "incorrect_request"
+
+
+class IncorrectParameter(Refusal):
+    """The parameter `name` is missing or breaks its rule."""
+
+    code: ClassVar[str] = "incorrect_parameter"
+
+
+class IncorrectService(Refusal):
+    """There is no such service, or it is not offered to this customer."""
+
+    code: ClassVar[str] = "incorrect_service"
+
+
+class IncorrectOrder(Refusal):
+    """There is no such order of this customer."""
+
+    code: ClassVar[str] = "incorrect_order"
+
+
+class RefillNotFound(Refusal):
+    """There is no such refill of this customer."""
+
+    code: ClassVar[str] = "refill_not_found"
+
+
+class IncorrectQuantity(Refusal):
+    """The quantity is missing or not a whole number."""
+
+    code: ClassVar[str] = "incorrect_quantity"
+
+
+class QuantityBelow(Refusal):
+    """The quantity is under the service's `minimum`."""
+
+    code: ClassVar[str] = "quantity_below"
+
+
+class QuantityAbove(Refusal):
+    """The quantity is over the service's `maximum`."""
+
+    code: ClassVar[str] = "quantity_above"
+
+
+class IncorrectLink(Refusal):
+    """The link is missing, malformed or refused by the service."""
+
+    code: ClassVar[str] = "incorrect_link"
+
+
+class TooManyIds(Refusal):
+    """A list of more than 100 ids; it is refused whole, never cut."""
+
+    code: ClassVar[str] = "too_many_ids"

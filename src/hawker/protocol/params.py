@@ -1,0 +1,163 @@
+"""Parameters as data: what each is, and how its text is read. One reader per kind."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import TypeAlias
+
+from hawker.core.errors import Refusal
+from hawker.protocol.errors import (
+    IncorrectLink,
+    IncorrectParameter,
+    IncorrectQuantity,
+    IncorrectService,
+    TooManyIds,
+)
+
+MAX_IDS = 100
+MAX_LINES = 100_000
+MAX_LINK = 2_048
+MAX_LINE = 2_000
+MAX_TEXT = 500
+
+Value: TypeAlias = str | int | date | tuple[str, ...]
+
+_WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
+_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", re.ASCII)
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\xa0<>\"\\^`{|}\u2028\u2029]")
+_URL = re.compile(r"https?://[^/?#@:]+(:[0-9]{1,5})?([/?#].*)?", re.IGNORECASE)
+_BARE_URL = re.compile(r"[\w\-]+(\.[\w\-]+)+(:[0-9]{1,5})?([/?#].*)?")
+_HANDLE = re.compile(r"[@#]?[\w.\-]{1,255}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Kind(StrEnum):
+    """How a parameter's text is read, and into what."""
+
+    SERVICE = "service"  # int
+    LINK = "link"  # str
+    QUANTITY = "quantity"  # int, with the error text that clients know
+    COUNT = "count"  # int between `minimum` and `maximum`
+    CHOICE = "choice"  # int out of `choices`
+    TEXT = "text"  # str of one line
+    LINES = "lines"  # tuple of the lines that are not blank
+    DATE = "date"  # date, written d/m/Y
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of one action or service type; the single source for parsing, forms and documents."""
+
+    name: str
+    kind: Kind
+    doc: str
+    required: bool = True
+    minimum: int = 0
+    maximum: int = 999_999_999_999
+    choices: tuple[int, ...] = ()
+    max_length: int = MAX_TEXT
+
+    def refusal(self) -> Refusal:
+        """The refusal of a value that is missing or breaks the rule."""
+        if self.kind is Kind.SERVICE:
+            return IncorrectService()
+        if self.kind is Kind.LINK:
+            return IncorrectLink()
+        if self.kind is Kind.QUANTITY:
+            return IncorrectQuantity()
+        return IncorrectParameter(name=self.name)
+
+    def read(self, text: str) -> Value:
+        """The value of `text`. Raises this parameter's refusal; never a ValueError, whatever the text."""
+        value = _read(self, text)
+        if value is None:
+            raise self.refusal()
+        return value
+
+
+def _read(param: Param, text: str) -> Value | None:
+    match param.kind:
+        case Kind.LINK:
+            return read_link(text)
+        case Kind.TEXT:
+            return _read_text(text, param.max_length)
+        case Kind.LINES:
+            return _read_lines(text, param.max_length)
+        case Kind.DATE:
+            return read_date(text)
+        case Kind.CHOICE:
+            number = read_whole(text)
+            return number if number in param.choices else None
+        case _:
+            number = read_whole(text)
+            return number if number is not None and param.minimum <= number <= param.maximum else None
+
+
+def read_whole(text: str) -> int | None:
+    """A whole number of up to twelve ASCII digits, blanks around it forgiven; None for anything else."""
+    text = text.strip(" ")
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def read_link(text: str) -> str | None:
+    """An http(s) address, an address without a scheme, or a handle such as `@name`.
+
+    Anything with another scheme (javascript:, data:, file:) or with user names in the host is refused,
+    as are blanks, control characters and quotes: the link is shown on pages and sent to other panels.
+    """
+    text = text.strip(" \r\n\t")
+    if not text or len(text) > MAX_LINK or _UNSAFE.search(text):
+        return None
+    return text if _URL.fullmatch(text) or is_handle(text) or _BARE_URL.fullmatch(text) else None
+
+
+def is_handle(link: str) -> bool:
+    """Whether a link is a handle and not an address."""
+    return _HANDLE.fullmatch(link) is not None
+
+
+def read_date(text: str) -> date | None:
+    """A calendar date written d/m/Y; None for 31/02/2027."""
+    match = _DATE.fullmatch(text.strip(" "))
+    if match is None:
+        return None
+    day, month, year = map(int, match.groups())
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def write_date(value: date) -> str:
+    """A date as the protocol writes it: d/m/Y."""
+    return f"{value.day:02d}/{value.month:02d}/{value.year:04d}"
+
+
+def _read_text(text: str, max_length: int) -> str | None:
+    text = text.strip()
+    if not text or len(text) > max_length or _CONTROL.search(text) or "\n" in text or "\r" in text:
+        return None
+    return text
+
+
+def _read_lines(text: str, max_length: int) -> tuple[str, ...] | None:
+    if _CONTROL.search(text):
+        return None
+    # split("\n") and not splitlines(): the latter also splits at U+2028 and others that belong to a comment.
+    lines = tuple(stripped for line in text.split("\n") if (stripped := line.strip()))
+    if not lines or len(lines) > MAX_LINES or max(map(len, lines)) > max_length:
+        return None
+    return lines
+
+
+def read_ids(text: str) -> list[str]:
+    """The ids of a list parameter as they were asked, in order, each once. Raises TooManyIds past 100.
+
+    An id that is no number stays in the list: it is answered as one that does not exist.
+    """
+    pieces = text.split(",", MAX_IDS * 4)
+    ids = list(dict.fromkeys(stripped for piece in pieces if (stripped := piece.strip())))
+    if len(ids) > MAX_IDS or len(pieces) > MAX_IDS * 4:
+        raise TooManyIds
+    return ids

@@ -1,0 +1,93 @@
+"""Replies of API v2 as ready bytes: compact JSON, keys and types exactly as the seed shows them.
+
+Rendered by hand where a batch renders thousands, by msgspec elsewhere; both give the same bytes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from hawker.core.errors import Refusal
+from hawker.core.money import format_micros
+from hawker.protocol.errors import TEXTS, text_of
+
+_encode = msgspec.json.Encoder().encode
+_CONSTANT_ERRORS = {code: _encode({"error": text}) for code, text in TEXTS.items() if "{" not in text}
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedService:
+    """One row of the `services` answer. `rate` is text: it prints as the operator entered it."""
+
+    service: int
+    name: str
+    type: str
+    category: str
+    rate: str
+    minimum: int
+    maximum: int
+    refill: bool
+    cancel: bool
+    dripfeed: bool
+
+
+def error_reply(refusal: Refusal) -> bytes:
+    """`{"error":"…"}`: the one key, nothing beside it."""
+    return _CONSTANT_ERRORS.get(refusal.code) or _encode({"error": text_of(refusal)})
+
+
+def plain_error_reply(code: str) -> bytes:
+    """The error object of a text without numbers."""
+    return _CONSTANT_ERRORS[code]
+
+
+def services_reply(services: Iterable[OfferedService]) -> bytes:
+    """The `services` array, keys in the seed's order, `dripfeed` after them (protocol.md, Replies)."""
+    return _encode(
+        [
+            {
+                "service": service.service,
+                "name": service.name,
+                "type": service.type,
+                "category": service.category,
+                "rate": service.rate,
+                "min": str(service.minimum),
+                "max": str(service.maximum),
+                "refill": service.refill,
+                "cancel": service.cancel,
+                "dripfeed": service.dripfeed,
+            }
+            for service in services
+        ]
+    )
+
+
+def order_reply(order_id: int) -> bytes:
+    """`{"order":23501}`."""
+    return b'{"order":%d}' % order_id
+
+
+def balance_reply(balance_micros: int, currency: str) -> bytes:
+    """`{"balance":"100.84292","currency":"USD"}`."""
+    return f'{{"balance":"{format_micros(balance_micros)}","currency":"{currency}"}}'.encode()
+
+
+def status_object(*, charge_micros: int, start_count: int | None, status: str, remains: int, currency: str) -> str:
+    """One order's status as JSON text; every value is a string, `start_count` is "0" until known."""
+    return (
+        f'{{"charge":"{format_micros(charge_micros)}","start_count":"{start_count or 0}",'
+        f'"status":"{status}","remains":"{remains}","currency":"{currency}"}}'
+    )
+
+
+def statuses_reply(ids: Sequence[str], objects: Mapping[str, str]) -> bytes:
+    """The object of many statuses, keyed by each id as it was asked; ids without one are incorrect."""
+    missing = _CONSTANT_ERRORS["incorrect_order"].decode()
+    members = ",".join(f"{_key(asked)}:{objects.get(asked, missing)}" for asked in ids)
+    return f"{{{members}}}".encode()
+
+
+def _key(asked: str) -> str:
+    # Digits need no escaping; whatever else was asked is somebody's text and is encoded as such.
+    return f'"{asked}"' if asked.isascii() and asked.isalnum() else _encode(asked).decode()

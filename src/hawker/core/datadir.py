@@ -4,6 +4,7 @@ hawker-data/
   hawker.toml      the operator's settings (optional)
   secrets.toml     pepper and keys, made at the first start, mode 0600
   hawker.lock      held by the `hawker up` that owns the folder
+  hawker.users     held by the short commands that use the database meanwhile
   pg/              the embedded PostgreSQL cluster
   pg.log           what the postmaster said
   run/             its socket, mode 0700
@@ -13,9 +14,9 @@ hawker-data/
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 _LONGEST_SOCKET_PATH = 100
 """Linux allows 107 bytes for a socket's path; PostgreSQL adds `.s.PGSQL.5432.lock`-like names."""
@@ -38,6 +39,10 @@ class DataDir:
     @property
     def lock_file(self) -> Path:
         return self.path / "hawker.lock"
+
+    @property
+    def users_file(self) -> Path:
+        return self.path / "hawker.users"
 
     @property
     def cluster(self) -> Path:
@@ -63,11 +68,15 @@ class DataDir:
         reach the database without asking the one that started it.
         """
         inside = self.path / "run"
-        if len(os.fsencode(inside / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
+        # libpq takes a comma in a host for the end of the first of several.
+        if len(os.fsencode(inside / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH and b"," not in os.fsencode(inside):
             return inside
-        name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"hawker-{os.getuid()}-{name}"
+        # Neither TMPDIR nor the account may play a part: root and the owner must find the same socket.
+        return Path("/tmp") / f"hawker-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}"  # noqa: S108
 
     def embedded_url(self, role: str) -> str:
-        """The connection string of the embedded database for `role`, as psql and psycopg take it."""
-        return f"postgresql://{role}@/hawker?host={self.socket_dir}"
+        """The connection string of the embedded database for `role`, as psql and psycopg take it.
+
+        The port is named because a PGPORT in somebody's environment would change the socket's name.
+        """
+        return f"postgresql://{role}@/hawker?host={quote(os.fsencode(self.socket_dir))}&port=5432"

@@ -30,6 +30,14 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(DEFAULT_DATA_DIR, description="Folder of the panel's data and embedded database.")
     database_url: SecretStr | None = Field(None, description="Any PostgreSQL 15 or later instead of the embedded one.")
+    postgres_bin: Path | None = Field(
+        None, description="Folder of the programs (initdb, postgres) of the embedded database, instead of the wheel's."
+    )
+    database_role: str = Field(
+        "hawker_app",
+        pattern="^[a-z_][a-z0-9_]{0,62}$|^$",
+        description="With database_url: the role to work as after logging in; empty to work as the login itself.",
+    )
     currency: str = Field(
         "USD", pattern="^[A-Z]{3}$", description="Currency of all balances; fixed once there is data."
     )

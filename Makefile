@@ -1,0 +1,40 @@
+# Everything a developer or CI calls. Each target installs what it needs, without questions.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup run check test bench soak clean
+
+help:
+	@echo "make run     set everything up and start a panel with demo data"
+	@echo "make test    set everything up and run the tests"
+	@echo "make check   linters, types, import contract, sizes"
+	@echo "make bench   measure, with ratios against comparators of the same run"
+	@echo "make setup   make .venv with the hawker command"
+
+setup: $(STAMP)
+
+$(STAMP): requirements/run.txt requirements/dev.txt pyproject.toml tools/make_venv
+	tools/make_venv "$(PYTHON)" "$(VENV)"
+	@touch $(STAMP)
+
+run: setup
+	$(BIN)/hawker up --demo
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/size_lint.py src tests bench tools
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: setup
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .cache build

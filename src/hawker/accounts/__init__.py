@@ -1,0 +1,1 @@
+"""People and their API keys: who may ask."""

@@ -1,0 +1,73 @@
+"""Tables of people and keys."""
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+
+
+class Users(BaseUserManager["User"]):
+    """Finds users by their e-mail address, which is kept in lower case."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractBaseUser):
+    """A person who signs in: a customer, or a member of the operator's staff."""
+
+    id = models.BigAutoField(primary_key=True)
+    email = models.EmailField(max_length=254, unique=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[Users] = Users()
+    USERNAME_FIELD = "email"
+
+    class Meta:
+        db_table = "app_user"
+        constraints = [models.CheckConstraint(condition=models.Q(email=Lower("email")), name="app_user_email_lower")]
+
+
+class KeyScope(models.TextChoices):
+    """What a key may ask."""
+
+    READ = "read"  # services, status, balance, refill_status, orders
+    ORDER = "order"  # everything
+
+
+class ApiKey(models.Model):
+    """One key of a customer. The key itself is shown once and never stored: only its HMAC is."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, models.PROTECT, related_name="api_keys")
+    digest = models.BinaryField(max_length=32, unique=True)
+    hint = models.CharField(max_length=8)
+    label = models.CharField(max_length=80, default="")
+    scope = models.CharField(max_length=8, choices=KeyScope, default=KeyScope.ORDER)
+    allowed_addresses = ArrayField(models.CharField(max_length=43), default=list)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "api_key"
+        constraints = [models.CheckConstraint(condition=models.Q(scope__in=KeyScope.values), name="api_key_scope")]
+
+
+class AccessVersion(models.Model):
+    """One row, bumped by trigger whenever a key or a person's standing changes.
+
+    Front doors keep verified keys in memory and ask for this number a few times a second: a revoked
+    key is refused within a second in every process, and no request pays for the look-up.
+    """
+
+    id = models.SmallIntegerField(primary_key=True)
+    version = models.BigIntegerField()
+
+    class Meta:
+        db_table = "access_version"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="access_version_one_row")]

@@ -1,0 +1,103 @@
+"""Gathering requests into batches: what arrives while a batch is in the database becomes the next one.
+
+An idle server runs a lone request at once; a busy one shares a transaction, its round trips, row locks
+and COMMIT among all that wait (design.md §1).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Generic, TypeVar
+
+import structlog
+
+from hawker.core.errors import Unavailable
+
+Ask = TypeVar("Ask")
+Reply = TypeVar("Reply")
+
+log = structlog.get_logger(__name__)
+
+
+class Coalescer(Generic[Ask, Reply]):
+    """Runs a batch verb over asks that come one by one, each awaiting its own reply."""
+
+    def __init__(
+        self,
+        verb: Callable[[Sequence[Ask]], Sequence[Reply]],
+        *,
+        executor: Executor,
+        max_batch: int,
+        max_in_flight: int = 1,
+        max_waiting: int = 20_000,
+    ) -> None:
+        """`verb` answers item by item, in order; it runs in `executor`, so it may block.
+
+        More than `max_in_flight` batches at once make them smaller and the database busier; past
+        `max_waiting` asks the server is drowning and says so at once.
+        """
+        self._verb = verb
+        self._executor = executor
+        self._max_batch = max_batch
+        self._max_in_flight = max_in_flight
+        self._max_waiting = max_waiting
+        self._waiting: deque[tuple[Ask, asyncio.Future[Reply]]] = deque()
+        self._in_flight = 0
+        self._scheduled = False
+        self.batches = 0
+        self.asks = 0
+
+    def ask(self, item: Ask) -> "asyncio.Future[Reply]":
+        """The reply to come. It fails with Unavailable when the database cannot be asked, or too many wait."""
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Reply] = loop.create_future()
+        if len(self._waiting) >= self._max_waiting:
+            reply.set_exception(Unavailable("too many requests are waiting"))
+            return reply
+        self._waiting.append((item, reply))
+        if not self._scheduled and self._in_flight < self._max_in_flight:
+            # One turn of the loop later, so that requests read in this turn travel together.
+            self._scheduled = True
+            loop.call_soon(self._start)
+        return reply
+
+    def _start(self) -> None:
+        self._scheduled = False
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._in_flight < self._max_in_flight:
+            batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+            self._in_flight += 1
+            self.batches += 1
+            self.asks += len(batch)
+            run = loop.run_in_executor(self._executor, self._run, [item for item, _ in batch])
+            run.add_done_callback(lambda done, batch=batch: self._finish(batch, done))  # type: ignore[misc]
+
+    def _run(self, items: Sequence[Ask]) -> "Sequence[Reply | Exception]":
+        try:
+            return self._verb(items)
+        except Unavailable as error:
+            return [error] * len(items)
+        except Exception:
+            log.exception("batch failed", size=len(items))
+            if len(items) == 1:
+                return [Unavailable("an error of ours")]
+        # Rolled back as a whole: each alone, so that one poisoned ask does not fail its neighbours.
+        return [reply for item in items for reply in self._run([item])]
+
+    def _finish(
+        self,
+        batch: "Sequence[tuple[Ask, asyncio.Future[Reply]]]",
+        done: "asyncio.Future[Sequence[Reply | Exception]]",
+    ) -> None:
+        self._in_flight -= 1
+        error = done.exception()
+        replies = [error] * len(batch) if error is not None else done.result()
+        for (_, future), reply in zip(batch, replies, strict=True):
+            if future.done():  # the client went away
+                continue
+            if isinstance(reply, Unavailable) or reply is error:
+                future.set_exception(reply if isinstance(reply, Exception) else Unavailable("the server stops"))
+            else:
+                future.set_result(reply)  # type: ignore[arg-type]
+        self._start()

@@ -1,0 +1,189 @@
+"""The endpoint `/api/v2` as a plain ASGI application: no framework on its path."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from hawker.accounts.actions import Grant, read_access_version, read_grants
+from hawker.accounts.models import KeyScope
+from hawker.api.coalescer import Coalescer
+from hawker.api.gate import Gate, keep_hearing
+from hawker.catalog.snapshot import current_catalogue, refresh_catalogue
+from hawker.core.clock import Clock, SystemClock
+from hawker.core.errors import Refusal, Unavailable
+from hawker.core.settings import settings
+from hawker.ledger.actions import read_balances
+from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders.actions.read import StatusAsk, read_statuses
+from hawker.protocol.errors import IncorrectOrder, IncorrectRequest, InvalidKey
+from hawker.protocol.params import read_ids
+from hawker.protocol.replies import (
+    balance_reply,
+    error_reply,
+    order_reply,
+    plain_error_reply,
+    statuses_reply,
+)
+from hawker.protocol.request import Request, read_request
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+DATABASE_THREADS = 6
+MAX_STATUS_BATCH = 64
+"""Fewer asks to a batch than elsewhere: each may carry a hundred ids."""
+
+log = structlog.get_logger(__name__)
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was whole: there is nobody to answer."""
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than the operator allows."""
+
+
+class Door:
+    """API v2: reads a request, finds who asks, has a batch verb answer, writes the bytes."""
+
+    def __init__(self, *, clock: Clock | None = None, placed: Callable[[], None] = lambda: None) -> None:
+        """`placed` is called after a batch in which orders were placed, in one of the database's threads."""
+        self._clock = clock or SystemClock()
+        self._placed = placed
+        self._executor = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="batch")
+        size = settings().api_batch_size
+        keys: Coalescer[str, tuple[int, Grant | None]] = Coalescer(read_grants, executor=self._executor, max_batch=size)
+        self._adds = Coalescer(self._place, executor=self._executor, max_batch=size, max_in_flight=2)
+        self._balances = Coalescer(read_balances, executor=self._executor, max_batch=size)
+        self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(read_statuses, executor=self._executor, max_batch=MAX_STATUS_BATCH)
+        self._gate = Gate(keys.ask)
+        self._hearing: asyncio.Task[None] | None = None
+        self._actions: dict[str, Callable[[Grant, Request], Awaitable[bytes]]] = {
+            "add": self._add,
+            "balance": self._balance,
+            "services": self._services,
+            "status": self._status,
+        }
+
+    # --- life ---------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to follow the catalogue and the keys. A database that is away is waited for, not fatal."""
+        self._hearing = asyncio.create_task(keep_hearing(self._hear))
+
+    async def stop(self) -> None:
+        """End following; the answers in flight are the server's to finish."""
+        if self._hearing is not None:
+            self._hearing.cancel()
+        self._executor.shutdown(wait=False)
+
+    async def _hear(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._gate.heard(await loop.run_in_executor(self._executor, read_access_version))
+        await loop.run_in_executor(self._executor, refresh_catalogue)
+
+    # --- one request --------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request: always JSON, always 200 but for 413 and 503 (protocol.md, Transport)."""
+        try:
+            status, body = 200, await self._answer(scope, receive)
+        except Refusal as refusal:
+            status, body = 200, error_reply(refusal)
+        except BodyTooLarge:
+            status, body = 413, plain_error_reply("body_too_large")
+        except Unavailable:
+            status, body = 503, plain_error_reply("unavailable")
+        except ClientGone:
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+        request = await _read(scope, receive)
+        grant = await self._gate.find(request.key, self._clock.now())
+        if grant is None:
+            raise InvalidKey
+        act = self._actions.get(request.action)
+        if act is None:
+            raise IncorrectRequest
+        return await act(grant, request)
+
+    # --- actions ------------------------------------------------------------------------------------
+
+    async def _services(self, grant: Grant, request: Request) -> bytes:
+        del grant, request
+        catalogue = current_catalogue()
+        if not catalogue.version:
+            raise Unavailable("the catalogue has not been read yet")
+        return catalogue.services_reply
+
+    async def _balance(self, grant: Grant, request: Request) -> bytes:
+        del request
+        return balance_reply(await self._balances.ask(grant.account_id), settings().currency)
+
+    async def _status(self, grant: Grant, request: Request) -> bytes:
+        listed = request.fields.get("orders")
+        if listed is not None:
+            ids = read_ids(listed)
+            return statuses_reply(ids, await self._statuses.ask(StatusAsk(grant.account_id, ids)))
+        single = request.fields.get("order", "")
+        found = await self._statuses.ask(StatusAsk(grant.account_id, [single]))
+        if single not in found:
+            raise IncorrectOrder
+        return found[single].encode()
+
+    async def _add(self, grant: Grant, request: Request) -> bytes:
+        if request.reads_only and not settings().api_get_writes:
+            raise IncorrectRequest
+        if grant.scope is not KeyScope.ORDER:
+            raise InvalidKey
+        answer = await self._adds.ask(Draft(grant.account_id, request.fields))
+        if isinstance(answer, Refusal):
+            raise answer
+        return order_reply(answer)
+
+    def _place(self, drafts: Sequence[Draft]) -> list[int | Refusal]:
+        answers = place_orders(drafts, now=self._clock.now())
+        if any(isinstance(answer, int) for answer in answers):
+            # In a thread of its own: the customers of this batch do not wait for the hint to the workers.
+            self._executor.submit(self._placed)
+        return answers
+
+
+async def _read(scope: Scope, receive: Receive) -> Request:
+    """The request of this scope. Raises IncorrectRequest, BodyTooLarge or ClientGone."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name, value)
+    body = await _read_body(receive, headers.get(b"content-length", b""))
+    return read_request(
+        method=scope["method"],
+        content_type=headers.get(b"content-type", b"").decode("latin-1"),
+        query=scope["query_string"],
+        body=body,
+        authorization=headers.get(b"authorization", b"").decode("latin-1"),
+        idempotency=headers.get(b"idempotency-key", b"").decode("latin-1"),
+    )
+
+
+async def _read_body(receive: Receive, announced: bytes) -> bytes:
+    limit = settings().api_max_body_bytes
+    if announced.isdigit() and int(announced[:20]) > limit:
+        raise BodyTooLarge
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise BodyTooLarge
+        if not message.get("more_body"):
+            return body

@@ -1,0 +1,1 @@
+"""What is sold: categories, services, prices, and which provider's service stands behind each."""

@@ -1,0 +1,76 @@
+"""Tables of the catalogue. Every change bumps catalogue_version by trigger (migrations/0002)."""
+
+from django.db import models
+from django.db.models import F, Q
+
+RATE_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,8})?$"
+
+
+class Category(models.Model):
+    """A heading of the catalogue."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=255, unique=True)
+    position = models.IntegerField(default=0)
+
+    class Meta:
+        db_table = "category"
+
+
+class Service(models.Model):
+    """One thing to order. `rate` is text, the price of 1,000 (of one, for packages), as the operator wrote it."""
+
+    id = models.BigAutoField(primary_key=True)
+    category = models.ForeignKey(Category, models.PROTECT)
+    name = models.CharField(max_length=255)
+    type = models.CharField(max_length=40)
+    rate = models.CharField(max_length=20)
+    minimum = models.BigIntegerField()
+    maximum = models.BigIntegerField()
+    refill = models.BooleanField(default=False)
+    cancel = models.BooleanField(default=False)
+    dripfeed = models.BooleanField(default=False)
+    free = models.BooleanField(default=False)
+    enabled = models.BooleanField(default=True)
+    position = models.IntegerField(default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "service"
+        constraints = [
+            models.CheckConstraint(condition=Q(rate__regex=RATE_PATTERN), name="service_rate"),
+            models.CheckConstraint(
+                condition=Q(minimum__gte=1) & Q(maximum__gte=F("minimum")) & Q(maximum__lte=10**12),
+                name="service_quantity",
+            ),
+        ]
+
+
+class Route(models.Model):
+    """Where a service is bought: the provider's service and what it costs there, in order of preference."""
+
+    id = models.BigAutoField(primary_key=True)
+    service = models.ForeignKey(Service, models.CASCADE, related_name="routes")
+    position = models.SmallIntegerField(default=0)
+    provider = models.ForeignKey("providers.Provider", models.PROTECT, related_name="routes")
+    upstream_service = models.BigIntegerField()
+    cost_rate = models.CharField(max_length=20)
+
+    class Meta:
+        db_table = "route"
+        constraints = [
+            models.UniqueConstraint(fields=["service", "provider"], name="route_once"),
+            models.CheckConstraint(condition=Q(cost_rate__regex=RATE_PATTERN), name="route_cost_rate"),
+        ]
+        indexes = [models.Index(fields=["provider", "upstream_service"], name="route_upstream")]
+
+
+class CatalogueVersion(models.Model):
+    """One row: the number of the catalogue that is valid now."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    version = models.BigIntegerField()
+
+    class Meta:
+        db_table = "catalogue_version"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="catalogue_version_one_row")]

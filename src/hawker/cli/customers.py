@@ -1,0 +1,77 @@
+"""`hawker customer`: add one, credit one."""
+
+from typing import Annotated
+
+import typer
+
+from hawker.cli.output import answer, fail, sentences
+from hawker.cli.panel import DataDirOption, panel
+from hawker.core.clock import SystemClock
+from hawker.core.money import Money, NotMoney, format_micros
+
+app = typer.Typer(no_args_is_help=True)
+
+ACTOR = "command line"
+
+
+def _amount(text: str) -> Money:
+    with sentences(NotMoney):
+        return Money.parse(text)
+
+
+@app.command()
+def add(
+    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")],
+    *,
+    credit: Annotated[str, typer.Option(help="Opening balance, such as 100.00.")] = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Add a customer with an API key, which is shown this once."""
+    del data_dir
+    amount = _amount(credit) if credit else Money(0)
+    with panel():
+        from hawker.accounts.errors import BadEmail, CustomerExists
+        from hawker.ledger.customers import open_customer
+
+        with sentences(BadEmail, CustomerExists):
+            opened = open_customer(email, credit_micros=amount.micros, actor=ACTOR, now=SystemClock().now())
+        answer({"customer": opened.user_id, "api_key": opened.api_key})
+
+
+@app.command()
+def credit(
+    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")],
+    amount: Annotated[str, typer.Argument(help="Such as 25.00; -5.00 after `--` takes money away.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept with the transfer.")],
+    transaction: Annotated[str, typer.Option(help="The payment's own id: it can be credited only once.")] = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Credit a customer's balance with money received, or correct it downwards."""
+    del data_dir
+    taken = amount.startswith("-")
+    money = _amount(amount.removeprefix("-"))
+    if not money:
+        fail("the amount must not be 0")
+    if not reason.strip() or len(reason) > 500 or len(transaction) > 128:
+        fail("say why with --reason (at most 500 characters)")
+    with panel():
+        from hawker.accounts.errors import NoSuchCustomer
+        from hawker.ledger.customers import change_balance
+        from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds
+
+        try:
+            with sentences(NoSuchCustomer):
+                balance = change_balance(
+                    email,
+                    -money.micros if taken else money.micros,
+                    transaction=transaction,
+                    actor=ACTOR,
+                    reason=reason.strip(),
+                    now=SystemClock().now(),
+                )
+        except AlreadyCredited:
+            fail(f"the transaction {transaction!r} has been credited before; nothing was changed")
+        except NotEnoughFunds:
+            fail("the balance does not cover that; nothing was changed")
+        answer({"customer": email.strip().lower(), "balance": format_micros(balance)})

@@ -1,0 +1,132 @@
+"""The commands of `hawker`. Each one parses, calls one verb, and prints one JSON document."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from hawker.cli import customers, orders, providers
+from hawker.cli.output import answer, progress, progress_done, sentences
+from hawker.cli.panel import DataDirOption, panel, read_settings, set_up
+from hawker.core.database import Access
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="An open panel for the marketing-services trade. JSON on stdout, people's text on stderr.",
+)
+app.add_typer(customers.app, name="customer", help="Customers and their balances.")
+app.add_typer(providers.app, name="provider", help="Upstream panels.")
+app.add_typer(orders.app, name="order", help="Orders, their attempts and events.")
+
+HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
+
+
+@app.command()
+def up(
+    *,
+    demo: Annotated[bool, typer.Option("--demo", help="Add demo data and a sandbox upstream.")] = False,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Default: 8000, or any free one.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Serve only.")] = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Everything in one: database, web, API, workers. Prints one JSON line when ready."""
+    del data_dir
+    from hawker.cli.up import run_panel
+
+    run_panel(read_settings(), demo=demo, host=host, port=port, workers=0 if no_worker else workers)
+
+
+@app.command()
+def serve(
+    *,
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 for any free one.")] = 8000,
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """The web process alone: API and pages over a database that runs already."""
+    del data_dir
+    from hawker.cli.serve import serve as run_server
+
+    set_up()
+    run_server(host=host, port=port, fd=fd)
+
+
+@app.command()
+def worker(*, data_dir: DataDirOption = None) -> None:
+    """The worker process alone: sends orders, follows them, settles them. Run as many as you like."""
+    del data_dir
+    set_up()
+    from hawker.worker.run import run_worker
+
+    run_worker()
+
+
+@app.command()
+def migrate(*, data_dir: DataDirOption = None) -> None:
+    """Bring the database to this version."""
+    del data_dir
+    from hawker.cli.migrate import CannotMigrate
+    from hawker.cli.migrate import migrate as run_migrations
+
+    with panel(access=Access.OWNER, create=True), sentences(CannotMigrate):
+        run_migrations()
+        answer({"ok": True})
+
+
+@app.command()
+def sandbox(
+    *,
+    port: Annotated[int, typer.Option(help="0 for any free one.")] = 0,
+    speed: Annotated[float, typer.Option(help="How many times faster than life orders are delivered.")] = 1.0,
+    fault: Annotated[list[str], typer.Option(help="NAME=RATE, for example hang-after-accept=0.1.")] = [],  # noqa: B006
+    key: Annotated[list[str], typer.Option(help="KEY=BALANCE; a demo key without.")] = [],  # noqa: B006
+    state: Annotated[str, typer.Option(help="Folder to remember orders in.")] = "",
+    seed: Annotated[int, typer.Option(help="Of everything that is decided by chance.")] = 1,
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """A simulated upstream panel that speaks all of API v2, with faults on demand. Makes nothing real."""
+    from hawker.cli.sandbox import run_sandbox
+
+    run_sandbox(port=port, speed=speed, faults=fault, keys=key, state=state, seed=seed, fd=fd)
+
+
+@app.command()
+def verify(*, data_dir: DataDirOption = None) -> None:
+    """Check every invariant of money and orders; exit code 1 with the breaches named."""
+    del data_dir
+    with panel():
+        from hawker.orders.invariants import check_invariants
+
+        report = check_invariants(progress=lambda item: progress(f"checking {item.name}: {item.meaning}"))
+        progress_done()
+        result: dict[str, object] = {"ok": report.ok, "checked": report.checked}
+        if not report.ok:
+            result["breaches"] = [{"invariant": breach.invariant, "what": breach.what} for breach in report.breaches]
+        answer(result)
+    if not report.ok:
+        for breach in report.breaches:
+            sys.stderr.write(f"hawker: {breach.invariant}: {breach.what}\n")
+        raise typer.Exit(1)
+
+
+@app.command(hidden=True)
+def demo(*, sandbox_url: Annotated[str, typer.Option()], data_dir: DataDirOption = None) -> None:
+    """Fill the panel with the demo's customer, provider and catalogue. Called by `up --demo`."""
+    del data_dir
+    with panel():
+        from hawker.cli.demo import make_demo
+
+        answer(make_demo(sandbox_url))
+
+
+def main() -> None:
+    """The entry point of the `hawker` command."""
+    # Child processes and libraries must not write byte-code next to a read-only installation's sources.
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    app()

@@ -1,0 +1,52 @@
+"""How every command speaks: one JSON document on stdout, sentences on stderr."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import msgspec
+import typer
+
+FAILED = 1
+
+
+def answer(value: Any) -> None:
+    """Print the command's answer as one line of JSON."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Tell a person something, beside the answer."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def fail(text: str) -> NoReturn:
+    """End with a sentence and exit code 1."""
+    say(f"hawker: {text}")
+    raise typer.Exit(FAILED)
+
+
+@contextmanager
+def sentences(*expected: type[Exception]) -> Iterator[None]:
+    """Turn the expected errors of a command into their sentence and exit code 1; others surface as bugs."""
+    try:
+        yield
+    except expected as error:
+        fail(str(error))
+
+
+def progress(text: str) -> None:
+    """Show where a long command is, where a person is watching."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.flush()
+
+
+def progress_done() -> None:
+    """Clear the line of `progress`."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+        sys.stderr.flush()

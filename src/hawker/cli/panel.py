@@ -1,0 +1,80 @@
+"""The panel that a command works on: its data folder, its database, Django set up over it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import pydantic
+import typer
+
+from hawker.cli.output import fail, sentences
+from hawker.core.database import Access
+from hawker.core.errors import Unavailable
+from hawker.core.failpoints import arm_from_environment
+from hawker.core.settings import Settings, UnreadableSettings, settings
+
+
+def _choose(path: Path | None) -> Path | None:
+    if path is not None:
+        # Through the environment, so that the processes this one starts work on the same panel.
+        os.environ["HAWKER_DATA_DIR"] = str(path.expanduser().absolute())
+    return path
+
+
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Folder of the panel (default: HAWKER_DATA_DIR, or ./hawker-data).",
+        callback=_choose,
+        is_eager=True,
+        show_default=False,
+    ),
+]
+
+
+def read_settings() -> Settings:
+    """The panel's settings, or the end of the command with a sentence."""
+    try:
+        return settings()
+    except UnreadableSettings as error:
+        fail(str(error))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        fail(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}")
+
+
+@contextmanager
+def panel(*, access: Access = Access.APP, create: bool = False) -> Iterator[None]:
+    """Have the panel's database serve and Django know it. Ends the command with a sentence where it cannot.
+
+    Django, models and verbs may be imported inside only: their settings are read at import.
+    """
+    from hawker.host.database import database
+    from hawker.host.errors import CannotHost
+
+    chosen = read_settings()
+    with sentences(CannotHost), database(chosen.folder, chosen, create=create):
+        # The first command of a new panel has just made its secrets.
+        settings.cache_clear()
+        set_up(access)
+        try:
+            yield
+        except Unavailable as error:
+            fail(f"the database cannot be asked now: {error}")
+
+
+def set_up(access: Access = Access.APP) -> None:
+    """Make this a process of the panel: logs, failpoints of tests, Django over the panel's database."""
+    import django
+
+    from hawker.core.logs import configure_logs
+
+    os.environ["HAWKER_DATABASE_ACCESS"] = access.value
+    os.environ["DJANGO_SETTINGS_MODULE"] = "hawker.django_settings"
+    chosen = read_settings()
+    configure_logs(chosen.log_level)
+    arm_from_environment(os.environ)
+    django.setup()

@@ -1,0 +1,43 @@
+"""How this process reaches PostgreSQL: which address, which role, which session settings."""
+
+from enum import StrEnum
+from typing import Any
+
+from hawker.core.settings import Settings
+
+APP_ROLE = "hawker_app"
+OWNER_ROLE = "hawker"
+
+_SESSION = {
+    # A statement that runs this long is a fault; without a limit it would hold row locks that customers wait for.
+    "statement_timeout": "60s",
+    "lock_timeout": "20s",
+    "idle_in_transaction_session_timeout": "60s",
+    "TimeZone": "UTC",
+}
+
+
+class Access(StrEnum):
+    """Who a process is to the database."""
+
+    APP = "app"  # reads and writes rows, owns nothing: the ledger's triggers bind it (I5)
+    OWNER = "owner"  # makes and changes tables: `hawker migrate` only
+
+
+def database_url(settings: Settings, access: Access) -> str:
+    """The connection string as psql takes it."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return settings.folder.embedded_url(OWNER_ROLE if access is Access.OWNER else APP_ROLE)
+
+
+def session_options(settings: Settings, access: Access) -> str:
+    """The `options` of a connection: session settings and, on a database of one's own, the role to fall to.
+
+    An external DATABASE_URL usually logs in as the owner of the tables; the role set here takes its
+    privileges away for everything but migrations. The embedded database has a login for each.
+    """
+    values: dict[str, Any] = dict(_SESSION) if access is Access.APP else {"TimeZone": "UTC"}
+    if access is Access.APP and settings.database_url is not None and settings.database_role:
+        values["role"] = settings.database_role
+    return " ".join(f"-c {name}={value}" for name, value in values.items())

@@ -1,0 +1,95 @@
+"""Running set SQL: one transaction per verb, on this thread's Django connection.
+
+The hot verbs bypass the ORM but not its connection: one driver, one address, one life cycle.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, TypeAlias, TypeVar, cast
+
+import psycopg
+from django.db import connection
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
+
+from hawker.core.errors import Unavailable
+
+Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
+Result = TypeVar("Result")
+
+_TRIES = 3
+
+
+def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False) -> Result:
+    """Run `work` in one transaction and return what it returns, committed.
+
+    `pipelined` sends statements without waiting for each answer; reading a result waits for it. The
+    last statements then travel with the COMMIT, in one round trip.
+
+    Raises Unavailable when the database is away, full or too busy. Where that happened before the
+    COMMIT was sent, the work was run again first (a restarted database, a deadlock victim); where the
+    COMMIT itself got no answer it was not, because nobody can know whether it took effect.
+    Any other error of the database is a bug and surfaces as it is, rolled back.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        committing = False
+        try:
+            raw = _open_connection()
+            with ExitStack() as stack:
+                if pipelined:
+                    stack.enter_context(raw.pipeline())
+                stack.enter_context(raw.transaction())
+                result = work(psycopg.Cursor(raw))
+                committing = True
+            return result
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            rolled_back = isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
+            again = rolled_back or (not committing and _is_lost())
+            if _is_lost():
+                connection.close()
+            if not again or not tries_left:
+                raise Unavailable(str(error)) from error
+    raise AssertionError("unreachable")
+
+
+def in_snapshot(work: Callable[[Cursor], Result]) -> Result:
+    """Run `work`, which only reads, over one snapshot of the database, however long it takes."""
+
+    def read(cursor: Cursor) -> Result:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        return work(cursor)
+
+    return in_transaction(read)
+
+
+def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | None = None) -> Cursor:
+    """Send a statement on the cursor's connection and answer the cursor its rows will come to.
+
+    In a pipelined transaction nothing is waited for until the rows are read, so several questions
+    asked before the first is read share one round trip.
+    """
+    asked = psycopg.Cursor(cursor.connection)
+    asked.execute(statement, parameters)
+    return asked
+
+
+def _open_connection() -> "psycopg.Connection[tuple[Any, ...]]":
+    if connection.connection is None:
+        try:
+            connection.connect()
+        except Exception as error:
+            # Django wraps the driver's error in its own; a refused connection is always "ask later".
+            raise Unavailable(str(error)) from error
+        # Python's ints go out as bigint, always: the driver's choice by size would make another
+        # prepared statement of every mix of sizes. Both formats: arrays are sent as text or binary.
+        _raw().adapters.register_dumper(int, Int8Dumper)
+        _raw().adapters.register_dumper(int, Int8BinaryDumper)
+    return _raw()
+
+
+def _raw() -> "psycopg.Connection[tuple[Any, ...]]":
+    return cast("psycopg.Connection[tuple[Any, ...]]", connection.connection)
+
+
+def _is_lost() -> bool:
+    return connection.connection is not None and (connection.connection.closed or connection.connection.broken)

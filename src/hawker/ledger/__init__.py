@@ -1,0 +1,1 @@
+"""Accounts and immutable transfers: where every cent is explained. Knows nothing of orders."""

@@ -1,0 +1,118 @@
+"""The verbs of the ledger that stand alone: opening accounts, money in, corrections."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hawker.core.settings import settings
+from hawker.core.sql import Cursor, in_transaction
+from hawker.ledger import queries
+from hawker.ledger.book import lock_accounts, open_book
+from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds, WrongCurrency
+from hawker.ledger.models import House
+
+MANUAL_GATEWAY = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Money that came in for an account, as a gateway or a member of staff reports it."""
+
+    account_id: int
+    amount_micros: int
+    gateway: str
+    gateway_transaction: str
+    actor: str
+    reason: str
+    address: str | None = None
+
+
+def open_house_accounts() -> None:
+    """Make the house's accounts in the panel's currency. Raises WrongCurrency if they have another one.
+
+    Idempotent: `hawker migrate` calls it after every migration.
+    """
+    currency = settings().currency
+
+    def work(cursor: Cursor) -> None:
+        cursor.execute(queries.OPEN_HOUSE_ACCOUNTS, (currency, [int(house) for house in House]))
+        cursor.execute("SELECT DISTINCT currency FROM account WHERE currency <> %s", (currency,))
+        if (other := cursor.fetchone()) is not None:
+            raise WrongCurrency(f"this panel's balances are in {other[0]}, its settings say {currency}")
+
+    in_transaction(work)
+
+
+def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int | AlreadyCredited]:
+    """Write deposits and credit their accounts; answers each with the deposit's id.
+
+    A gateway transaction that was credited before answers AlreadyCredited and changes nothing (I9),
+    whichever process comes second.
+    """
+
+    def work(cursor: Cursor) -> list[int | AlreadyCredited]:
+        book = open_book(lock_accounts(cursor, (credit.account_id for credit in credits_in)))
+        answers: list[int | AlreadyCredited] = []
+        for credit in credits_in:
+            cursor.execute(
+                queries.INSERT_DEPOSITS,
+                (
+                    credit.account_id,
+                    credit.gateway,
+                    credit.gateway_transaction,
+                    credit.amount_micros,
+                    credit.actor,
+                    credit.reason,
+                    credit.address,
+                    now,
+                ),
+            )
+            row = cursor.fetchone()
+            if row is None:
+                answers.append(AlreadyCredited())
+                continue
+            book.deposit(credit.account_id, credit.amount_micros, row[0])
+            answers.append(row[0])
+        book.write(cursor, now)
+        return answers
+
+    return in_transaction(work)
+
+
+def correct_balance(
+    account_id: int, amount_micros: int, *, actor: str, reason: str, address: str | None, now: datetime
+) -> int:
+    """Change a balance by hand, up or down, with who and why. Answers the correction's id.
+
+    Raises NotEnoughFunds where taking the amount away would pass the credit limit.
+    """
+
+    def work(cursor: Cursor) -> int:
+        book = open_book(lock_accounts(cursor, [account_id]))
+        if not book.covers(account_id, -amount_micros):
+            raise NotEnoughFunds
+        cursor.execute(queries.INSERT_CORRECTION, (account_id, amount_micros, actor, reason, address, now))
+        row = cursor.fetchone()
+        assert row is not None, "INSERT … RETURNING answers a row"
+        book.correct(account_id, amount_micros, row[0])
+        book.write(cursor, now)
+        return int(row[0])
+
+    return in_transaction(work)
+
+
+def new_manual_transaction() -> str:
+    """A gateway transaction id for a credit by hand that came without one of its own."""
+    return secrets.token_hex(16)
+
+
+def read_balances(account_ids: Sequence[int]) -> list[int]:
+    """The balance of each account in micros, in the order asked; accounts asked twice are answered twice."""
+
+    def work(cursor: Cursor) -> dict[int, int]:
+        cursor.execute(queries.READ_BALANCES, (list(set(account_ids)),))
+        return dict(cursor.fetchall())
+
+    balances = in_transaction(work)
+    return [balances[account_id] for account_id in account_ids]

@@ -1,0 +1,62 @@
+"""Customers with their money: the verbs that join a person to an account."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction as django_transaction
+
+from hawker.accounts.actions import add_customer, find_customer, issue_key
+from hawker.core.settings import settings
+from hawker.ledger.actions import (
+    MANUAL_GATEWAY,
+    Credit,
+    correct_balance,
+    new_manual_transaction,
+    read_balances,
+    record_credits,
+)
+from hawker.ledger.errors import AlreadyCredited
+from hawker.ledger.models import Account
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCustomer:
+    """A new customer; `api_key` cannot be seen again."""
+
+    user_id: int
+    account_id: int
+    api_key: str
+
+
+def open_customer(email: str, *, credit_micros: int, actor: str, now: datetime) -> OpenedCustomer:
+    """A customer, an account and a key in one transaction, then the opening credit if there is one.
+
+    Raises BadEmail or CustomerExists; then nothing was written.
+    """
+    with django_transaction.atomic():
+        user = add_customer(email, now=now)
+        account = Account.objects.create(user=user, currency=settings().currency, balance_micros=0)
+        key = issue_key(user, now=now)
+    if credit_micros:
+        credit = Credit(account.id, credit_micros, MANUAL_GATEWAY, new_manual_transaction(), actor, "opening credit")
+        record_credits([credit], now=now)
+    return OpenedCustomer(user.id, account.id, key)
+
+
+def change_balance(email: str, amount_micros: int, *, transaction: str, actor: str, reason: str, now: datetime) -> int:
+    """Record money received by hand, or take money away, and answer the balance after it in micros.
+
+    `transaction` is the payment's own id where it has one. Raises NoSuchCustomer, AlreadyCredited
+    for a payment credited before, NotEnoughFunds; then nothing was written.
+    """
+    account_id = find_customer(email).account.id
+    if amount_micros < 0:
+        correct_balance(account_id, amount_micros, actor=actor, reason=reason, address=None, now=now)
+    else:
+        credit = Credit(
+            account_id, amount_micros, MANUAL_GATEWAY, transaction or new_manual_transaction(), actor, reason
+        )
+        (answer,) = record_credits([credit], now=now)
+        if isinstance(answer, AlreadyCredited):
+            raise answer
+    return read_balances([account_id])[0]

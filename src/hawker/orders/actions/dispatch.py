@@ -1,0 +1,132 @@
+"""Sending orders at most once: claim, and settle what came of it (reliability.md, the state machine)."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hawker.catalog.rules import RATE_UNITS, read_rate
+from hawker.core.failpoints import failpoint
+from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.ledger.book import Book
+from hawker.orders.actions.move import Change, Due, replace_work, write_changes
+from hawker.orders.models import State, WorkKind
+from hawker.orders.queries import dispatch as queries
+from hawker.orders.rules import cost_for
+from hawker.protocol.form import add_form
+from hawker.protocol.service_types import QuantityRule, find_type
+
+LEASE = timedelta(seconds=90)
+HELD_UNTIL = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a service can be bought, best first; the exchange rate turns its cost into our currency."""
+
+    provider_id: int
+    upstream_service: int
+    cost_rate_units: int
+    exchange_rate_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An attempt that is ours to send, once, before its lease ends: the fields of the call, without the key."""
+
+    attempt_id: int
+    order_id: int
+    provider_id: int
+    fields: Mapping[str, str]
+
+
+def claim_dispatches(provider_id: int, *, limit: int, token: str, now: datetime) -> list[Claim]:
+    """Claim up to `limit` due orders for sending to this provider, committed as `sending`.
+
+    Orders that nobody may send are put on hold with the reason: no route there any more, or a cost
+    above the charge. `token` names this claim, so that a claim whose COMMIT got no answer can be
+    disowned. Raises Unavailable; then nothing may be sent.
+    """
+    return in_transaction(lambda cursor: _claim(cursor, provider_id, limit, token, now))
+
+
+def _claim(cursor: Cursor, provider_id: int, limit: int, token: str, now: datetime) -> list[Claim]:
+    rows = ask(cursor, queries.CLAIM_DISPATCH, (provider_id, now, limit)).fetchall()
+    if not rows:
+        return []
+    routes = read_routes(cursor, {row[2] for row in rows})
+    sendable: list[tuple[Any, ...]] = []
+    held: list[Due] = []
+    for row in rows:
+        route = next((route for route in routes[row[2]] if route.provider_id == provider_id), None)
+        cost = None if route is None else _cost(route, row[3], row[5])
+        hold = _hold_reason(route, cost, charge_micros=row[7])
+        if hold:
+            held.append(Due(row[0], WorkKind.DISPATCH, provider_id, HELD_UNTIL, row[8], hold))
+        else:
+            sendable.append((row, route, cost))
+    replace_work(cursor, [], held)
+    if not sendable:
+        return []
+    lease_until = now + LEASE
+    attempts = ask(
+        cursor,
+        queries.INSERT_ATTEMPTS,
+        (
+            provider_id,
+            lease_until,
+            token,
+            now,
+            [row[0] for row, _, _ in sendable],
+            [row[9] + 1 for row, _, _ in sendable],
+            [cost for _, _, cost in sendable],
+        ),
+    )
+    attempt_of = {order_id: attempt_id for attempt_id, order_id in attempts}
+    changes = [Change(row[0], State.QUEUED, (State.SENDING,), f"attempt {row[9] + 1}") for row, _, _ in sendable]
+    write_changes(cursor, changes, Book(), actor=token, now=now)
+    # The work stays, due when the lease ends, only as the mark of an order that is under way.
+    leased = [Due(row[0], WorkKind.DISPATCH, provider_id, lease_until, row[8] + 1) for row, _, _ in sendable]
+    replace_work(cursor, [], leased)
+    failpoint("claim-before-commit")
+    return [
+        Claim(
+            attempt_id=attempt_of[row[0]],
+            order_id=row[0],
+            provider_id=provider_id,
+            fields=add_form(
+                upstream_service=route.upstream_service,
+                type_name=row[3],
+                link=row[4],
+                quantity=row[5],
+                extra=row[6],
+            ),
+        )
+        for row, route, _ in sendable
+    ]
+
+
+def read_routes(cursor: Cursor, service_ids: set[int]) -> Mapping[int, list[Route]]:
+    """The routes of each service over enabled providers, best first."""
+    routes: defaultdict[int, list[Route]] = defaultdict(list)
+    for service_id, provider_id, upstream_service, cost_rate, exchange_rate in ask(
+        cursor, queries.READ_ROUTES, (list(service_ids),)
+    ):
+        routes[service_id].append(Route(provider_id, upstream_service, read_rate(cost_rate), read_rate(exchange_rate)))
+    return routes
+
+
+def _cost(route: Route, type_name: str, quantity: int) -> int:
+    """The expected cost in micros of the panel's own currency, rounded up."""
+    service_type = find_type(type_name)
+    package = service_type is not None and service_type.quantity is QuantityRule.FIXED
+    upstream = cost_for(route.cost_rate_units, quantity, package=package)
+    return min(-(-upstream * route.exchange_rate_units // RATE_UNITS), 2**63 - 1)
+
+
+def _hold_reason(route: Route | None, cost_micros: int | None, *, charge_micros: int) -> str:
+    if route is None or cost_micros is None:
+        return "no route to this provider"
+    # A free service is a gift by decision; every other order must at least pay for itself.
+    return "cost above the charge" if charge_micros and cost_micros > charge_micros else ""

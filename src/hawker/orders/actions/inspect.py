@@ -1,0 +1,101 @@
+"""Everything there is about orders, for the operator: one question per table, whatever the number of orders."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from hawker.core.money import format_micros
+from hawker.ledger.models import Kind, Transfer
+from hawker.orders.models import Attempt, Order, OrderEvent, State, Work
+from hawker.orders.rules import WIRE_STATUS
+
+
+def list_order_ids(*, state: State | None, limit: int) -> list[int]:
+    """The numbers of the newest orders, only those in `state` where given."""
+    orders = Order.objects.order_by("-id")
+    if state is not None:
+        orders = orders.filter(state=state)
+    return list(orders.values_list("id", flat=True)[:limit])
+
+
+def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """The orders that exist of those asked for, in the order asked, with transfers, work, attempts and events."""
+    orders = {order.id: order for order in Order.objects.filter(id__in=order_ids)}
+    transfers, work = defaultdict(list), defaultdict(list)
+    attempts, events = defaultdict(list), defaultdict(list)
+    of_orders = (Kind.CHARGE, Kind.REFUND, Kind.DELIVERY)
+    for transfer in Transfer.objects.filter(kind__in=of_orders, reference__in=orders).order_by("id"):
+        transfers[transfer.reference].append(
+            {"kind": transfer.kind, "amount": format_micros(transfer.amount_micros), "at": transfer.created_at}
+        )
+    for due in Work.objects.filter(order_id__in=orders).order_by("order_id", "kind"):
+        work[due.order_id].append(
+            {"kind": due.kind, "provider": due.provider_id, "due_at": due.due_at, "tries": due.tries, "hold": due.hold}
+        )
+    for attempt in Attempt.objects.filter(order_id__in=orders).order_by("id"):
+        attempts[attempt.order_id].append(_attempt(attempt))
+    for event in OrderEvent.objects.filter(order_id__in=orders).order_by("id"):
+        events[event.order_id].append(
+            {
+                "at": event.at,
+                "from": event.from_state,
+                "to": event.to_state,
+                "actor": event.actor,
+                "reason": event.reason,
+            }
+        )
+    return [
+        {
+            **_order(orders[order_id]),
+            "transfers": transfers[order_id],
+            "work": work[order_id],
+            "attempts": attempts[order_id],
+            "events": events[order_id],
+        }
+        for order_id in order_ids
+        if order_id in orders
+    ]
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "order": order.id,
+        "state": order.state,
+        "status": WIRE_STATUS[order.state],
+        "account": order.account_id,
+        "service": order.service_id,
+        "type": order.type,
+        "link": order.link,
+        "quantity": order.quantity,
+        "extra": order.extra,
+        "rate": order.rate,
+        "charge": format_micros(order.charge_micros),
+        "refunded": format_micros(order.refunded_micros),
+        "earned": format_micros(order.earned_micros),
+        "expected_cost": None if order.cost_micros is None else format_micros(order.cost_micros),
+        "upstream_charge": None
+        if order.upstream_charge_micros is None
+        else format_micros(order.upstream_charge_micros),
+        "start_count": order.start_count,
+        "remains": order.remains,
+        "provider": order.provider_id,
+        "upstream_order": order.upstream_id,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "attempt": attempt.n,
+        "kind": attempt.kind,
+        "provider": attempt.provider_id,
+        "state": attempt.state,
+        "worker": attempt.worker,
+        "started_at": attempt.started_at,
+        "done_at": attempt.done_at,
+        "http_status": attempt.http_status,
+        "body_head": attempt.body_head,
+        "upstream_order": attempt.upstream_id,
+        "evidence": attempt.evidence,
+    }

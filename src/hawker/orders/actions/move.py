@@ -1,0 +1,121 @@
+"""The one way in which an order changes after it was placed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hawker.core.sql import Cursor, ask
+from hawker.ledger.book import Book
+from hawker.orders.models import State, WorkKind
+from hawker.orders.queries import move as queries
+from hawker.orders.rules import Settlement, check_move
+
+
+@dataclass(slots=True)
+class Change:
+    """What becomes of one locked order: its way through the states, and the facts learned with it.
+
+    `path` may be empty (facts only), one move, or two (rejected and queued again). None leaves a
+    column as it is; `settlement` says what of the escrow is refunded and what is earned.
+    """
+
+    order_id: int
+    before: State
+    path: tuple[State, ...] = ()
+    reason: str = ""
+    account_id: int = 0
+    settlements: int = 0
+    settlement: Settlement | None = None
+    start_count: int | None = None
+    remains: int | None = None
+    provider_id: int | None = None
+    upstream_id: int | None = None
+    upstream_charge_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The next thing to do for an order."""
+
+    order_id: int
+    kind: WorkKind
+    provider_id: int
+    due_at: datetime
+    tries: int = 0
+    hold: str = ""
+
+
+def write_changes(cursor: Cursor, changes: Sequence[Change], book: Book, *, actor: str, now: datetime) -> None:
+    """Write the changes of locked orders, their events, and the transfers of their settlements.
+
+    The caller holds the orders' row locks and, for settlements, has opened `book` over their accounts.
+    Raises IllegalMove for a move that is not in the table; the database refuses it too.
+    """
+    for step in range(max((len(change.path) for change in changes), default=0) or 1):
+        _write_step(cursor, changes, step, now)
+    _write_events(cursor, changes, actor, now)
+    for change in changes:
+        settlement = change.settlement
+        if settlement is None:
+            continue
+        # Parts count from 1: part 0 is the charge's, and a second settlement must not look like the first.
+        part = change.settlements + 1
+        if settlement.refund_micros:
+            book.refund(change.account_id, settlement.refund_micros, change.order_id, part)
+        if settlement.earned_micros:
+            book.deliver(settlement.earned_micros, change.order_id, part)
+    book.write(cursor, now)
+
+
+def _write_step(cursor: Cursor, changes: Sequence[Change], step: int, now: datetime) -> None:
+    rows = []
+    for change in changes:
+        if step and step >= len(change.path):
+            continue
+        before = change.path[step - 1] if step else change.before
+        after = change.path[step] if change.path else before
+        if after is not before:
+            check_move(before, after)
+        # What was learned is written with the last step, where the order comes to rest.
+        rests = step >= len(change.path) - 1
+        settlement = change.settlement if rests else None
+        rows.append(
+            (
+                change.order_id,
+                before.value,
+                after.value,
+                settlement.refund_micros if settlement else 0,
+                settlement.earned_micros if settlement else 0,
+                change.start_count if rests else None,
+                (settlement.remains if settlement else change.remains) if rests else None,
+                change.provider_id if rests else None,
+                change.upstream_id if rests else None,
+                change.upstream_charge_micros if rests else None,
+            )
+        )
+    if rows:
+        written = ask(cursor, queries.CHANGE_ORDERS, (now, *map(list, zip(*rows, strict=True))))
+        assert written.rowcount == len(rows), "an order changed under its own lock"
+
+
+def _write_events(cursor: Cursor, changes: Sequence[Change], actor: str, now: datetime) -> None:
+    rows = []
+    for change in changes:
+        before = change.before
+        for after in change.path:
+            rows.append((change.order_id, before.value, after.value, change.reason[:500]))
+            before = after
+        if not change.path and change.reason:
+            rows.append((change.order_id, before.value, before.value, change.reason[:500]))
+    if rows:
+        ask(cursor, queries.INSERT_EVENTS, (now, actor, *map(list, zip(*rows, strict=True))))
+
+
+def replace_work(cursor: Cursor, ended: Sequence[tuple[int, WorkKind]], due: Sequence[Due]) -> None:
+    """Strike out the work that is done and put down what comes next."""
+    if ended:
+        order_ids, kinds = zip(*ended, strict=True)
+        ask(cursor, queries.DELETE_WORK, (list(order_ids), [kind.value for kind in kinds]))
+    if due:
+        rows = [(item.order_id, item.kind.value, item.provider_id, item.due_at, item.tries, item.hold) for item in due]
+        ask(cursor, queries.PUT_WORK, tuple(map(list, zip(*rows, strict=True))))

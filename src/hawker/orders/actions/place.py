@@ -1,0 +1,114 @@
+"""Placing orders: priced, charged and queued in one transaction, or refused with nothing written."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from hawker.catalog.snapshot import Catalogue, ask_version, catalogue_at
+from hawker.core.errors import Refusal
+from hawker.core.failpoints import failpoint
+from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.ledger.book import Book, lock_accounts, open_book
+from hawker.ledger.errors import NotEnoughFunds
+from hawker.orders.queries import place as queries
+from hawker.orders.rules import Quote, quote
+from hawker.protocol.errors import IncorrectService
+from hawker.protocol.params import Value, read_whole, write_date
+from hawker.protocol.service_types import read_order_form
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An order as somebody asked for it: whose account, and the parameters as text by wire name."""
+
+    account_id: int
+    fields: Mapping[str, str]
+
+
+def place_orders(drafts: Sequence[Draft], *, now: datetime) -> list[int | Refusal]:
+    """Place each draft: answers its order's number, or the refusal of the first rule it breaks.
+
+    The drafts of an account are taken in their order, each seeing the balance the ones before it left:
+    exactly as many are accepted as there are funds for. A refused draft writes nothing and does not
+    disturb the others. Prices are those of the catalogue at the COMMIT. Raises Unavailable.
+    """
+    return in_transaction(lambda cursor: _place(cursor, drafts, now), pipelined=True)
+
+
+def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int | Refusal]:
+    # One round trip: the catalogue is held, the accounts are locked, the numbers are taken.
+    ask(cursor, queries.HOLD_CATALOGUE)
+    version = ask_version(cursor)
+    locked = lock_accounts(cursor, (draft.account_id for draft in drafts))
+    taken = ask(cursor, queries.TAKE_ORDER_IDS, (len(drafts),))
+    catalogue = catalogue_at(cursor, version)
+    book = open_book(locked)
+    answers: list[int | Refusal] = []
+    placed: list[tuple[int, int, Quote]] = []
+    for draft, (order_id,) in zip(drafts, taken, strict=True):
+        quoted = _quote(draft, catalogue)
+        if isinstance(quoted, Quote):
+            if _charge(book, draft.account_id, order_id, quoted):
+                placed.append((order_id, draft.account_id, quoted))
+                answers.append(order_id)
+            else:
+                answers.append(NotEnoughFunds())
+        else:
+            answers.append(quoted)
+    if placed:
+        _write(cursor, placed, book, now)
+    failpoint("place-before-commit")
+    return answers
+
+
+def _quote(draft: Draft, catalogue: Catalogue) -> Quote | Refusal:
+    service = catalogue.services.get(read_whole(draft.fields.get("service", "")) or 0)
+    if service is None:
+        return IncorrectService()
+    try:
+        return quote(service, read_order_form(service.type, draft.fields))
+    except Refusal as refusal:
+        return refusal
+
+
+def _charge(book: Book, account_id: int, order_id: int, quoted: Quote) -> bool:
+    if not book.covers(account_id, quoted.charge_micros):
+        return False
+    if quoted.charge_micros:
+        book.charge(account_id, quoted.charge_micros, order_id)
+    return True
+
+
+def _write(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], book: Book, now: datetime) -> None:
+    rows = [
+        (
+            order_id,
+            account_id,
+            quoted.service.id,
+            quoted.service.type.name,
+            quoted.form.link,
+            quoted.quantity,
+            _extra(quoted.form.extra),
+            quoted.service.rate,
+            quoted.charge_micros,
+            quoted.cost_micros,
+        )
+        for order_id, account_id, quoted in placed
+    ]
+    cursor.execute(queries.INSERT_ORDERS, (now, now, *map(list, zip(*rows, strict=True))))
+    book.write(cursor, now)
+    work = [(order_id, quoted.service.route.provider_id) for order_id, _, quoted in placed if quoted.service.route]
+    if work:
+        cursor.execute(queries.INSERT_WORK, (now, *map(list, zip(*work, strict=True))))
+
+
+def _extra(values: Mapping[str, Value]) -> str | None:
+    """What is forwarded beside link and quantity, as JSON text of wire names and wire texts."""
+    return json.dumps({name: _wire_text(value) for name, value in values.items()}) if values else None
+
+
+def _wire_text(value: Value) -> str:
+    if isinstance(value, tuple):
+        return "\n".join(value)
+    return write_date(value) if isinstance(value, date) else str(value)

@@ -1,0 +1,284 @@
+"""Settling attempts: from what was observed to what the order becomes, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from hawker.core.failpoints import failpoint
+from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.ledger.book import lock_accounts, open_book
+from hawker.orders.actions.dispatch import Route, read_routes
+from hawker.orders.actions.move import Change, Due, replace_work, write_changes
+from hawker.orders.models import AttemptState, State, WorkKind
+from hawker.orders.queries import dispatch as queries
+from hawker.orders.rules import backoff, settle
+from hawker.protocol.statuses import OrderStatus
+from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, Verdict
+
+FIRST_POLL = timedelta(seconds=2)
+_BODY_HEAD = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The request provably never left: no connection, or the claim was too old to be used."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was observed of one attempt. `body_head` is the start of the answer with the key redacted."""
+
+    attempt_id: int
+    verdict: Verdict | NotSent
+    http_status: int | None = None
+    body_head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an attempt became; `alarm` is a sentence for the operator where something is wrong."""
+
+    attempt_id: int
+    order_id: int
+    state: AttemptState
+    alarm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An attempt and its order, both locked."""
+
+    id: int
+    state: AttemptState
+    n: int
+    provider_id: int
+    worker: str
+    order_id: int
+    order_state: State
+    account_id: int
+    service_id: int
+    quantity: int
+    charge_micros: int
+    refunded_micros: int
+    earned_micros: int
+    settlements: int
+
+
+@dataclass(slots=True)
+class _Decision:
+    """What to write for one attempt."""
+
+    attempt: _Attempt
+    outcome: Outcome
+    state: AttemptState
+    change: Change
+    evidence: str
+    due: Due | None = None
+    upstream_id: int | None = None
+    alarm: str = ""
+
+
+def settle_attempts(outcomes: Sequence[Outcome], *, now: datetime) -> list[Settled]:
+    """Settle each attempt that is still `sending` or `unknown`; the others are done and left out.
+
+    Idempotent, so a caller whose COMMIT got no answer calls again with the same outcomes. The
+    refund of a rejected order, its events and its next work are in the same transaction.
+    """
+    while True:
+        try:
+            return in_transaction(lambda cursor: _settle(cursor, outcomes, now))
+        except psycopg.errors.UniqueViolation as error:
+            # Another process bound the same upstream id between our look and our write. Looking
+            # again now finds it bound, so this ends.
+            if error.diag.constraint_name not in ("attempt_upstream_unique", "orders_upstream_unique"):
+                raise
+
+
+def expire_leases(*, now: datetime) -> list[Settled]:
+    """Attempts whose lease ended in `sending` become `unknown`, never `queued`: their worker may have sent them."""
+
+    def work(cursor: Cursor) -> list[Settled]:
+        expired = ask(cursor, queries.FIND_EXPIRED, (now,)).fetchall()
+        why = "the lease ended and {} never said what came of it"
+        return _settle(cursor, [Outcome(row[0], Unknown(why.format(row[2]))) for row in expired], now)
+
+    return in_transaction(work)
+
+
+def disown_claim(token: str, *, now: datetime) -> list[Settled]:
+    """Settle as not sent whatever a claim wrote whose COMMIT got no answer: its worker sent nothing of it."""
+
+    def work(cursor: Cursor) -> list[Settled]:
+        claimed = ask(cursor, queries.FIND_OF_CLAIM, (token,)).fetchall()
+        return _settle(cursor, [Outcome(row[0], NotSent("the claim's COMMIT got no answer")) for row in claimed], now)
+
+    return in_transaction(work)
+
+
+def _settle(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) -> list[Settled]:
+    by_attempt = {outcome.attempt_id: outcome for outcome in outcomes}
+    rows = ask(cursor, queries.LOCK_ATTEMPTS, (list(by_attempt),)).fetchall()
+    if not rows:
+        return []
+    attempts = [_read_attempt(row) for row in rows]
+    bound = _find_bound(cursor, attempts, by_attempt)
+    rejected = {a.service_id for a in attempts if isinstance(by_attempt[a.id].verdict, Rejected)}
+    routes = read_routes(cursor, rejected) if rejected else {}
+    decisions = [_decide(attempt, by_attempt[attempt.id], bound, routes, now) for attempt in attempts]
+    book = open_book(lock_accounts(cursor, (d.attempt.account_id for d in decisions if d.change.settlement)))
+    _write_attempts(cursor, decisions, now)
+    write_changes(cursor, [decision.change for decision in decisions], book, actor=attempts[0].worker, now=now)
+    replace_work(
+        cursor,
+        [(decision.attempt.order_id, WorkKind.DISPATCH) for decision in decisions],
+        [decision.due for decision in decisions if decision.due is not None],
+    )
+    failpoint("settle-before-commit")
+    return [Settled(d.attempt.id, d.attempt.order_id, d.state, d.alarm) for d in decisions]
+
+
+def _read_attempt(row: tuple[Any, ...]) -> _Attempt:
+    id_, state, n, provider_id, worker, order_id, order_state, *rest = row
+    return _Attempt(id_, AttemptState(state), n, provider_id, worker, order_id, State(order_state), *rest)
+
+
+def _find_bound(cursor: Cursor, attempts: Sequence[_Attempt], outcomes: Mapping[int, Outcome]) -> set[tuple[int, int]]:
+    """The (provider, upstream id) pairs among these answers that an order has already, or two of them share."""
+    claimed = [
+        (attempt.provider_id, verdict.upstream_id)
+        for attempt in attempts
+        if isinstance(verdict := outcomes[attempt.id].verdict, Accepted)
+    ]
+    if not claimed:
+        return set()
+    bound = set(ask(cursor, queries.FIND_BOUND, tuple(map(list, zip(*claimed, strict=True)))).fetchall())
+    return bound | {pair for pair in claimed if claimed.count(pair) > 1}
+
+
+def _decide(
+    attempt: _Attempt,
+    outcome: Outcome,
+    bound: set[tuple[int, int]],
+    routes: Mapping[int, Sequence[Route]],
+    now: datetime,
+) -> _Decision:
+    match outcome.verdict:
+        case Accepted(upstream_id) if (attempt.provider_id, upstream_id) in bound:
+            alarm = f"the provider answered the id {upstream_id}, which another order has"
+            return _unknown(attempt, outcome, alarm, alarm=alarm)
+        case Accepted(upstream_id):
+            return _accepted(attempt, outcome, upstream_id, now)
+        case Rejected(reason, text):
+            return _rejected(attempt, outcome, reason, text, routes.get(attempt.service_id, ()), now)
+        case NotSent(why):
+            return _queued_again(attempt, outcome, AttemptState.NOT_SENT, why, backoff(attempt.n), now)
+        case Unknown(why):
+            return _unknown(attempt, outcome, why)
+
+
+def _accepted(attempt: _Attempt, outcome: Outcome, upstream_id: int, now: datetime) -> _Decision:
+    return _Decision(
+        attempt,
+        outcome,
+        AttemptState.ACCEPTED,
+        Change(
+            attempt.order_id,
+            attempt.order_state,
+            (State.SUBMITTED,),
+            f"accepted as {upstream_id}",
+            provider_id=attempt.provider_id,
+            upstream_id=upstream_id,
+        ),
+        evidence=f"the provider answered order {upstream_id}",
+        due=Due(attempt.order_id, WorkKind.POLL, attempt.provider_id, now + FIRST_POLL),
+        upstream_id=upstream_id,
+    )
+
+
+def _unknown(attempt: _Attempt, outcome: Outcome, why: str, *, alarm: str = "") -> _Decision:
+    path = () if attempt.order_state is State.UNKNOWN else (State.UNKNOWN,)
+    return _Decision(
+        attempt,
+        outcome,
+        AttemptState.UNKNOWN,
+        Change(attempt.order_id, attempt.order_state, path, why),
+        evidence=why,
+        alarm=alarm,
+    )
+
+
+def _queued_again(
+    attempt: _Attempt, outcome: Outcome, state: AttemptState, why: str, wait: timedelta, now: datetime
+) -> _Decision:
+    """Back in the queue of the same provider: certain that it holds no order of ours from this attempt."""
+    if attempt.order_state is State.UNKNOWN:
+        state = AttemptState.NOT_CREATED
+    passes_rejected = state is AttemptState.REJECTED
+    return _Decision(
+        attempt,
+        outcome,
+        state,
+        Change(
+            attempt.order_id,
+            attempt.order_state,
+            (State.REJECTED, State.QUEUED) if passes_rejected else (State.QUEUED,),
+            why,
+        ),
+        evidence=why,
+        due=Due(attempt.order_id, WorkKind.DISPATCH, attempt.provider_id, now + wait, attempt.n),
+    )
+
+
+def _rejected(
+    attempt: _Attempt, outcome: Outcome, reason: Reason, text: str, routes: Sequence[Route], now: datetime
+) -> _Decision:
+    why = f"rejected: {text}"
+    if reason is not Reason.OTHER:
+        # Nothing is wrong with the order: the provider cannot take it just now.
+        return _queued_again(attempt, outcome, AttemptState.REJECTED, why, backoff(attempt.n), now)
+    again = _queued_again(attempt, outcome, AttemptState.REJECTED, why, timedelta(), now)
+    following = _route_after(routes, attempt.provider_id)
+    if following is not None:
+        again.due = Due(attempt.order_id, WorkKind.DISPATCH, following.provider_id, now)
+        return again
+    change = again.change
+    change.path = (*change.path[:-1], State.CANCELED)
+    change.account_id, change.settlements = attempt.account_id, attempt.settlements
+    change.settlement = settle(
+        charge_micros=attempt.charge_micros,
+        refunded_micros=attempt.refunded_micros,
+        earned_micros=attempt.earned_micros,
+        quantity=attempt.quantity,
+        status=OrderStatus.CANCELED,
+        remains=None,
+    )
+    again.due = None
+    return again
+
+
+def _route_after(routes: Sequence[Route], provider_id: int) -> Route | None:
+    """The next best provider, in the operator's order; none twice, so a rejected order ends."""
+    providers = [route.provider_id for route in routes]
+    if provider_id not in providers:
+        return None
+    return next(iter(routes[providers.index(provider_id) + 1 :]), None)
+
+
+def _write_attempts(cursor: Cursor, decisions: Sequence[_Decision], now: datetime) -> None:
+    rows = [
+        (
+            decision.attempt.id,
+            decision.state.value,
+            decision.outcome.http_status,
+            decision.outcome.body_head[:_BODY_HEAD],
+            decision.upstream_id,
+            decision.evidence,
+        )
+        for decision in decisions
+    ]
+    ask(cursor, queries.SETTLE_ATTEMPTS, (now, *map(list, zip(*rows, strict=True))))

@@ -1,0 +1,143 @@
+"""What must always hold of orders, attempts and work, and the one function that checks everything."""
+
+from collections.abc import Callable
+
+from hawker.core.invariants import MAX_BREACHES, Breach, Invariant, Report
+from hawker.core.sql import Cursor, ask, in_snapshot
+from hawker.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
+
+_ORDERS = "SELECT count(*) FROM orders"
+
+INVARIANTS = (
+    Invariant(
+        "I6",
+        "one charge per order, by its amount, in the order's own transaction",
+        _ORDERS,
+        """SELECT format('order %s: charge %s, %s charge transfers of %s', o.id, o.charge_micros, count(t.id),
+                         COALESCE(sum(t.amount_micros), 0))
+             FROM orders o
+             LEFT JOIN transfer t ON t.kind = 'charge' AND t.reference = o.id AND t.account_id = o.account_id
+                                 AND t.created_at = o.created_at
+            GROUP BY o.id
+           HAVING count(t.id) <> (o.charge_micros > 0)::int OR COALESCE(sum(t.amount_micros), 0) <> o.charge_micros
+            UNION ALL
+           SELECT format('transfer %s: the charge of an order that is not there', t.id) FROM transfer t
+            WHERE t.kind = 'charge' AND NOT EXISTS (SELECT FROM orders o WHERE o.id = t.reference)""",
+    ),
+    Invariant(
+        "I7",
+        "what an order earned and refunded is in its transfers, and within its charge",
+        _ORDERS,
+        """SELECT format('order %s: charge %s, refunded %s (transfers %s), earned %s (transfers %s)', o.id,
+                         o.charge_micros, o.refunded_micros, COALESCE(t.refunded, 0), o.earned_micros,
+                         COALESCE(t.earned, 0))
+             FROM orders o
+             LEFT JOIN (SELECT reference,
+                               sum(amount_micros) FILTER (WHERE kind = 'refund') AS refunded,
+                               sum(amount_micros) FILTER (WHERE kind = 'delivery') AS earned
+                          FROM transfer WHERE kind IN ('refund', 'delivery') GROUP BY reference) t ON t.reference = o.id
+            WHERE o.refunded_micros <> COALESCE(t.refunded, 0) OR o.earned_micros <> COALESCE(t.earned, 0)
+               OR o.refunded_micros < 0 OR o.earned_micros < 0
+               OR o.refunded_micros + o.earned_micros > o.charge_micros
+            UNION ALL
+           SELECT format('transfer %s: a refund to another account than the order''s', t.id)
+             FROM transfer t JOIN orders o ON o.id = t.reference
+            WHERE t.kind = 'refund' AND t.account_id IS DISTINCT FROM o.account_id
+            UNION ALL
+           SELECT format('transfer %s: a settlement of an order that is not there', t.id) FROM transfer t
+            WHERE t.kind IN ('refund', 'delivery') AND NOT EXISTS (SELECT FROM orders o WHERE o.id = t.reference)""",
+    ),
+    Invariant(
+        "I8",
+        "a finished order holds no escrow, an open one does",
+        _ORDERS,
+        """SELECT format('order %s: %s, escrow %s', id, state, charge_micros - refunded_micros - earned_micros)
+             FROM orders
+            WHERE charge_micros > 0
+              AND (state IN ('completed', 'partial', 'canceled'))
+                  <> (charge_micros - refunded_micros - earned_micros = 0)""",
+    ),
+    Invariant(
+        "I12",
+        "an order has at most one live attempt, and its state agrees with it",
+        "SELECT count(*) FROM attempt",
+        """SELECT format('order %s: %s live attempts', order_id, count(*)) FROM attempt
+            WHERE kind = 'add' AND state IN ('sending', 'unknown', 'accepted')
+            GROUP BY order_id HAVING count(*) > 1
+            UNION ALL
+           SELECT format('order %s: %s, but its live attempt is %s', o.id, o.state, COALESCE(a.state, 'none'))
+             FROM orders o
+             LEFT JOIN attempt a ON a.order_id = o.id AND a.kind = 'add'
+                                AND a.state IN ('sending', 'unknown', 'accepted')
+            WHERE (o.state = 'sending' AND a.state IS DISTINCT FROM 'sending')
+               OR (o.state = 'unknown' AND a.state IS DISTINCT FROM 'unknown')
+               OR (o.state IN ('submitted', 'in_progress', 'processing') AND a.state IS DISTINCT FROM 'accepted')
+               OR (o.state IN ('queued', 'rejected') AND a.state IS NOT NULL)""",
+    ),
+    Invariant(
+        "I13",
+        "an upstream id belongs to one order, the same in attempt and order",
+        "SELECT count(*) FROM orders WHERE upstream_id IS NOT NULL",
+        """SELECT format('provider %s, upstream order %s: bound to %s orders', provider_id, upstream_id, count(*))
+             FROM orders WHERE upstream_id IS NOT NULL GROUP BY provider_id, upstream_id HAVING count(*) > 1
+            UNION ALL
+           SELECT format('order %s: bound to %s/%s, its attempt to %s/%s', o.id, o.provider_id, o.upstream_id,
+                         a.provider_id, a.upstream_id)
+             FROM orders o
+             LEFT JOIN attempt a ON a.order_id = o.id AND a.kind = 'add' AND a.state = 'accepted'
+            WHERE o.upstream_id IS NOT NULL
+              AND (a.upstream_id IS DISTINCT FROM o.upstream_id OR a.provider_id IS DISTINCT FROM o.provider_id)""",
+    ),
+    Invariant(
+        "work",
+        "an open order that a provider delivers has its next work, a finished one has none",
+        _ORDERS,
+        """SELECT format('order %s: %s, without %s work', o.id, o.state, f.kind)
+             FROM orders o
+             JOIN (VALUES ('queued', 'dispatch'), ('sending', 'dispatch'), ('submitted', 'poll'),
+                          ('in_progress', 'poll'), ('processing', 'poll')) AS f(state, kind) ON f.state = o.state
+            WHERE NOT EXISTS (SELECT FROM work w WHERE w.order_id = o.id AND w.kind = f.kind)
+              AND EXISTS (SELECT FROM route r WHERE r.service_id = o.service_id)
+            UNION ALL
+           SELECT format('order %s: %s, but %s is still due', o.id, o.state, w.kind)
+             FROM work w JOIN orders o ON o.id = w.order_id
+            WHERE o.state IN ('completed', 'partial', 'canceled')
+            UNION ALL
+           SELECT format('work %s of order %s, which is not there', w.kind, w.order_id)
+             FROM work w WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = w.order_id)""",
+    ),
+    Invariant(
+        "references",
+        "every order's account and service exist",
+        _ORDERS,
+        """SELECT format('order %s: account %s or service %s is missing', o.id, o.account_id, o.service_id)
+             FROM orders o
+             LEFT JOIN account a ON a.id = o.account_id LEFT JOIN service s ON s.id = o.service_id
+            WHERE a.id IS NULL OR s.id IS NULL""",
+    ),
+)
+
+
+def check_invariants(*, progress: Callable[[Invariant], None] = lambda _: None) -> Report:
+    """Check every invariant over one snapshot, also while the panel is under load.
+
+    `progress` is called before each. Reads whole tables: minutes on millions of orders. Raises Unavailable.
+    """
+
+    def work(cursor: Cursor) -> Report:
+        checked: dict[str, int] = {}
+        breaches: list[Breach] = []
+        for invariant in sorted(LEDGER_INVARIANTS + INVARIANTS, key=_in_order):
+            progress(invariant)
+            counted = ask(cursor, invariant.count).fetchone()
+            checked[invariant.name] = int(counted[0]) if counted else 0
+            found = ask(cursor, f"SELECT * FROM ({invariant.breaches}) AS found LIMIT {MAX_BREACHES}")
+            breaches += [Breach(invariant.name, row[0]) for row in found]
+        return Report(checked, breaches)
+
+    return in_snapshot(work)
+
+
+def _in_order(invariant: Invariant) -> tuple[int, str]:
+    number = invariant.name.removeprefix("I")
+    return (int(number) if number.isdigit() else 1000, invariant.name)

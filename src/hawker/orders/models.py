@@ -1,0 +1,181 @@
+"""Tables of orders. `orders` is wide and cool; `work` is narrow and hot; the rest is append-mostly evidence."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class State(models.TextChoices):
+    """The delivery state of an order; the wire status is derived from it (orders/rules.py)."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    SUBMITTED = "submitted"
+    IN_PROGRESS = "in_progress"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    CANCELED = "canceled"
+
+
+FINISHED = (State.COMPLETED, State.PARTIAL, State.CANCELED)
+
+
+class Order(models.Model):
+    """One order. account_id and service_id carry no foreign keys: their row locks would serialise
+    all orders of one service; accounts and services are never deleted, and the checker looks."""
+
+    id = models.BigAutoField(primary_key=True)
+    account_id = models.BigIntegerField()
+    service_id = models.BigIntegerField()
+    type = models.CharField(max_length=40)
+    state = models.CharField(max_length=12, choices=State)
+    link = models.TextField()
+    quantity = models.BigIntegerField()
+    extra = models.JSONField(null=True)
+    rate = models.CharField(max_length=20)
+    charge_micros = models.BigIntegerField()
+    refunded_micros = models.BigIntegerField(default=0)
+    earned_micros = models.BigIntegerField(default=0)
+    settlements = models.SmallIntegerField(default=0)
+    cost_micros = models.BigIntegerField(null=True)
+    start_count = models.BigIntegerField(null=True)
+    remains = models.BigIntegerField(null=True)
+    provider_id = models.BigIntegerField(null=True)
+    upstream_id = models.BigIntegerField(null=True)
+    upstream_charge_micros = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "orders"
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=State.values), name="orders_state"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="orders_quantity"),
+            models.CheckConstraint(
+                condition=Q(refunded_micros__gte=0)
+                & Q(earned_micros__gte=0)
+                & Q(charge_micros__gte=F("refunded_micros") + F("earned_micros")),
+                name="orders_settled_within_charge",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=FINISHED) | Q(charge_micros=F("refunded_micros") + F("earned_micros")),
+                name="orders_finished_settled",
+            ),
+            models.UniqueConstraint(
+                fields=["provider_id", "upstream_id"],
+                condition=Q(upstream_id__isnull=False),
+                name="orders_upstream_unique",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account_id", "id"], name="orders_account"),
+            models.Index(fields=["id"], condition=Q(state=State.UNKNOWN), name="orders_unknown"),
+        ]
+
+
+class WorkKind(models.TextChoices):
+    """What is due for an order."""
+
+    DISPATCH = "dispatch"
+    POLL = "poll"
+
+
+class Work(models.Model):
+    """What is to be done next, written in the order's own transaction, claimed with SKIP LOCKED.
+
+    A claim moves `due_at` to the end of its lease, so that a killed worker's work is due again by itself.
+    """
+
+    pk = models.CompositePrimaryKey("order_id", "kind")
+    order_id = models.BigIntegerField()
+    kind = models.CharField(max_length=10, choices=WorkKind)
+    provider_id = models.BigIntegerField()
+    due_at = models.DateTimeField()
+    tries = models.IntegerField(default=0)
+    hold = models.CharField(max_length=80, default="")
+
+    class Meta:
+        db_table = "work"
+        constraints = [models.CheckConstraint(condition=Q(kind__in=WorkKind.values), name="work_kind")]
+        indexes = [models.Index(fields=["kind", "provider_id", "due_at"], name="work_due")]
+
+
+class AttemptKind(models.TextChoices):
+    """What was asked of the provider."""
+
+    ADD = "add"
+
+
+class AttemptState(models.TextChoices):
+    """How far an attempt is known to have come (reliability.md)."""
+
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+    NOT_CREATED = "not_created"
+    MANUAL = "manual"
+
+
+LIVE = (AttemptState.SENDING, AttemptState.UNKNOWN, AttemptState.ACCEPTED)
+
+
+class Attempt(models.Model):
+    """One try to buy an order upstream, and everything known of it. The evidence of at-most-once."""
+
+    id = models.BigAutoField(primary_key=True)
+    order = models.ForeignKey(Order, models.PROTECT, related_name="attempts")
+    kind = models.CharField(max_length=8, choices=AttemptKind)
+    n = models.SmallIntegerField()
+    provider = models.ForeignKey("providers.Provider", models.PROTECT)
+    state = models.CharField(max_length=12, choices=AttemptState)
+    lease_until = models.DateTimeField()
+    worker = models.CharField(max_length=80)
+    expected_cost_micros = models.BigIntegerField(null=True)
+    started_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    http_status = models.SmallIntegerField(null=True)
+    body_head = models.TextField(default="")
+    upstream_id = models.BigIntegerField(null=True)
+    evidence = models.TextField(default="")
+
+    class Meta:
+        db_table = "attempt"
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=AttemptState.values), name="attempt_state"),
+            models.CheckConstraint(
+                condition=Q(state=AttemptState.ACCEPTED, upstream_id__isnull=False) | ~Q(state=AttemptState.ACCEPTED),
+                name="attempt_accepted_has_id",
+            ),
+            models.UniqueConstraint(fields=["order", "kind", "n"], name="attempt_numbered"),
+            models.UniqueConstraint(
+                fields=["order", "kind"], condition=Q(state__in=LIVE, kind="add"), name="attempt_one_live"
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "kind", "upstream_id"],
+                condition=Q(upstream_id__isnull=False),
+                name="attempt_upstream_unique",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["lease_until"], condition=Q(state=AttemptState.SENDING), name="attempt_leases"),
+        ]
+
+
+class OrderEvent(models.Model):
+    """One move of an order from state to state, or one thing that happened to it. Append-only."""
+
+    id = models.BigAutoField(primary_key=True)
+    order_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    from_state = models.CharField(max_length=12)
+    to_state = models.CharField(max_length=12)
+    actor = models.CharField(max_length=120)
+    reason = models.CharField(max_length=500)
+
+    class Meta:
+        db_table = "order_event"
+        indexes = [models.Index(fields=["order_id", "id"], name="order_event_order")]

@@ -1,0 +1,1 @@
+"""The set SQL of orders, one module a verb. Each statement is named and described; values are arrays."""

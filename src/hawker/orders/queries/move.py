@@ -1,0 +1,41 @@
+"""Moving orders between states: the only statements that write `orders` after placing."""
+
+CHANGE_ORDERS = """
+    UPDATE orders o
+       SET state = f.state,
+           refunded_micros = o.refunded_micros + f.refund_micros,
+           earned_micros = o.earned_micros + f.earned_micros,
+           settlements = o.settlements + (f.refund_micros + f.earned_micros > 0)::int,
+           start_count = COALESCE(f.start_count, o.start_count),
+           remains = COALESCE(f.remains, o.remains),
+           provider_id = COALESCE(f.provider_id, o.provider_id),
+           upstream_id = COALESCE(f.upstream_id, o.upstream_id),
+           upstream_charge_micros = COALESCE(f.upstream_charge_micros, o.upstream_charge_micros),
+           updated_at = %s
+      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                  %s::bigint[], %s::bigint[], %s::bigint[])
+        AS f(id, state_before, state, refund_micros, earned_micros, start_count, remains, provider_id, upstream_id,
+             upstream_charge_micros)
+     WHERE o.id = f.id AND o.state = f.state_before
+"""
+
+INSERT_EVENTS = """
+    INSERT INTO order_event (order_id, at, from_state, to_state, actor, reason)
+    SELECT f.order_id, %s, f.from_state, f.to_state, %s, f.reason
+      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS f(order_id, from_state, to_state, reason)
+"""
+
+DELETE_WORK = """
+    DELETE FROM work w USING unnest(%s::bigint[], %s::text[]) AS f(order_id, kind)
+     WHERE w.order_id = f.order_id AND w.kind = f.kind
+"""
+
+PUT_WORK = """
+    INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)
+    SELECT f.order_id, f.kind, f.provider_id, f.due_at, f.tries, f.hold
+      FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[], %s::int[], %s::text[])
+        AS f(order_id, kind, provider_id, due_at, tries, hold)
+    ON CONFLICT (order_id, kind) DO UPDATE
+       SET provider_id = EXCLUDED.provider_id, due_at = EXCLUDED.due_at, tries = EXCLUDED.tries, hold = EXCLUDED.hold
+"""
+"""The next thing to do for each order, replacing what was due before."""

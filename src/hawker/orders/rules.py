@@ -1,0 +1,215 @@
+"""The decisions of the order trade: prices, refunds, moves. Pure: no clock, no database, no I/O."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hawker.catalog.rules import RATE_UNITS
+from hawker.catalog.snapshot import SoldService
+from hawker.core.money import CUSTOMER_STEP_MICROS, MICROS_PER_UNIT
+from hawker.orders.errors import IllegalMove
+from hawker.orders.models import FINISHED, State
+from hawker.protocol.errors import IncorrectParameter, IncorrectService, QuantityAbove, QuantityBelow
+from hawker.protocol.service_types import OrderForm, QuantityRule
+from hawker.protocol.statuses import OrderStatus
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.SENDING, State.CANCELED}),
+    State.SENDING: frozenset({State.SUBMITTED, State.REJECTED, State.UNKNOWN, State.QUEUED}),
+    State.REJECTED: frozenset({State.QUEUED, State.CANCELED}),
+    State.UNKNOWN: frozenset({State.SUBMITTED, State.QUEUED, State.CANCELED}),
+    State.SUBMITTED: frozenset({State.IN_PROGRESS, State.PROCESSING, State.COMPLETED, State.PARTIAL, State.CANCELED}),
+    State.IN_PROGRESS: frozenset({State.PROCESSING, State.COMPLETED, State.PARTIAL, State.CANCELED}),
+    State.PROCESSING: frozenset({State.IN_PROGRESS, State.COMPLETED, State.PARTIAL, State.CANCELED}),
+    State.COMPLETED: frozenset(),
+    State.PARTIAL: frozenset(),
+    State.CANCELED: frozenset(),
+}
+"""Every move there is. The database refuses all others too (migrations/0002)."""
+
+_WIRE: dict[State, OrderStatus] = {
+    # Customers do not see how their order is bought: all of this reads Pending (design.md §5).
+    State.QUEUED: OrderStatus.PENDING,
+    State.SENDING: OrderStatus.PENDING,
+    State.UNKNOWN: OrderStatus.PENDING,
+    State.REJECTED: OrderStatus.PENDING,
+    State.SUBMITTED: OrderStatus.PENDING,
+    State.IN_PROGRESS: OrderStatus.IN_PROGRESS,
+    State.PROCESSING: OrderStatus.PROCESSING,
+    State.COMPLETED: OrderStatus.COMPLETED,
+    State.PARTIAL: OrderStatus.PARTIAL,
+    State.CANCELED: OrderStatus.CANCELED,
+}
+
+WIRE_STATUS: dict[str, str] = {state.value: status.value for state, status in _WIRE.items()}
+"""The status clients read, by the state's stored text."""
+
+_STATE_OF: dict[OrderStatus, State] = {
+    OrderStatus.PENDING: State.SUBMITTED,
+    OrderStatus.IN_PROGRESS: State.IN_PROGRESS,
+    OrderStatus.PROCESSING: State.PROCESSING,
+    OrderStatus.COMPLETED: State.COMPLETED,
+    OrderStatus.PARTIAL: State.PARTIAL,
+    OrderStatus.CANCELED: State.CANCELED,
+}
+
+
+def check_move(before: State, after: State) -> None:
+    """Raise IllegalMove unless the table has this move."""
+    if after not in TRANSITIONS[before]:
+        raise IllegalMove(f"no move from {before} to {after}")
+
+
+# --- prices ----------------------------------------------------------------------------------------
+
+
+def charge_for(rate_units: int, quantity: int, *, package: bool, free: bool) -> int:
+    """What an order costs its customer, in micros: ceil(rate × quantity / 1000) to five decimals.
+
+    A package costs its rate once. Never 0 unless the service is marked free: a rate so small that the
+    charge would vanish still costs one step (design.md §4).
+    """
+    if free:
+        return 0
+    divisor = RATE_UNITS // (MICROS_PER_UNIT // CUSTOMER_STEP_MICROS) * (1 if package else 1000)
+    steps = -(-rate_units * quantity // divisor)
+    return max(steps, 1) * CUSTOMER_STEP_MICROS
+
+
+def cost_for(cost_rate_units: int, quantity: int, *, package: bool) -> int:
+    """What an order costs us upstream, in micros of the provider's currency, rounded up to a micro.
+
+    Clamped to what the column holds: an absurd price upstream is still only too expensive.
+    """
+    micros = -(-cost_rate_units * quantity // (RATE_UNITS // MICROS_PER_UNIT * (1 if package else 1000)))
+    return min(micros, 2**63 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """An order that could be placed: read, within the service's limits, and priced."""
+
+    service: SoldService
+    form: OrderForm
+    quantity: int
+    charge_micros: int
+    cost_micros: int | None
+
+
+def quote(service: SoldService | None, form_of: "OrderForm | None") -> Quote:
+    """Check the form against the service and price it.
+
+    Raises the refusal of the first rule it breaks: unknown service, drip-feed or quantity.
+    """
+    if service is None or form_of is None or form_of.quantity is None:
+        raise IncorrectService
+    if form_of.runs is not None:
+        raise IncorrectParameter(name="runs")
+    quantity = form_of.quantity
+    package = service.type.quantity is QuantityRule.FIXED
+    if not package and quantity < service.minimum:
+        raise QuantityBelow(minimum=service.minimum)
+    if not package and quantity > service.maximum:
+        raise QuantityAbove(maximum=service.maximum)
+    cost = None
+    if service.route is not None:
+        cost = cost_for(service.route.cost_rate_units, quantity, package=package)
+    return Quote(
+        service=service,
+        form=form_of,
+        quantity=quantity,
+        charge_micros=charge_for(service.rate_units, quantity, package=package, free=service.free),
+        cost_micros=cost,
+    )
+
+
+# --- refunds ---------------------------------------------------------------------------------------
+
+
+def refund_target(charge_micros: int, quantity: int, status: OrderStatus, remains: int) -> int:
+    """What in all should go back to the customer at this final status, in micros.
+
+    Nothing for Completed, everything for Canceled, and for Partial floor(charge × remains / quantity)
+    to five decimals, with `remains` clamped to 0..quantity; all of it when nothing was delivered.
+    """
+    if status is OrderStatus.COMPLETED:
+        return 0
+    undelivered = quantity if status is OrderStatus.CANCELED else min(max(remains, 0), quantity)
+    if undelivered == quantity:
+        return charge_micros
+    return charge_micros * undelivered // (quantity * CUSTOMER_STEP_MICROS) * CUSTOMER_STEP_MICROS
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an order's escrow ends: what goes back, what is earned, and what was left undelivered."""
+
+    refund_micros: int
+    earned_micros: int
+    remains: int
+
+
+def settle(
+    *,
+    charge_micros: int,
+    refunded_micros: int,
+    earned_micros: int,
+    quantity: int,
+    status: OrderStatus,
+    remains: int | None,
+) -> Settlement:
+    """End an order at a final status. The refund aims at its target: what was refunded before counts,
+    and what is not refunded is earned, so the escrow ends at 0 whatever the rounding.
+    """
+    undelivered = {OrderStatus.COMPLETED: 0, OrderStatus.CANCELED: quantity}.get(
+        status, min(max(remains or 0, 0), quantity)
+    )
+    target = refund_target(charge_micros, quantity, status, undelivered)
+    refund = min(max(0, target - refunded_micros), charge_micros - refunded_micros - earned_micros)
+    return Settlement(
+        refund_micros=refund,
+        earned_micros=charge_micros - refunded_micros - earned_micros - refund,
+        remains=undelivered,
+    )
+
+
+# --- following -------------------------------------------------------------------------------------
+
+
+def state_of(status: OrderStatus) -> State:
+    """The state in which an order is when its provider tells this status."""
+    return _STATE_OF[status]
+
+
+def is_finished(state: State) -> bool:
+    """Whether nothing more will happen to an order in this state."""
+    return state in FINISHED
+
+
+def next_poll(
+    *, age: timedelta, quantity: int, remains: int | None, shortest: timedelta, longest: timedelta
+) -> timedelta:
+    """How long to wait before asking again: a tenth of the order's age, less when it will be done sooner.
+
+    Young orders move fast and are asked often; an order that has run for a day is asked every
+    half hour. The pace so far tells when the rest should be done, and that moment is not slept over.
+    """
+    wait = age / 10
+    if remains is not None and 0 < remains < quantity:
+        wait = min(wait, age * remains / (quantity - remains))
+    return min(max(wait, shortest), longest)
+
+
+def backoff(
+    tries: int, *, shortest: timedelta = timedelta(seconds=2), longest: timedelta = timedelta(minutes=10)
+) -> timedelta:
+    """How long an order waits after `tries` fruitless ones: doubling, within bounds."""
+    doubled: timedelta = shortest * 2 ** min(tries, 20)
+    return min(doubled, longest)
+
+
+def due_after(now: datetime, wait: timedelta, *, jitter: float) -> datetime:
+    """The moment `wait` from now, moved by up to a tenth: `jitter` is a random number in 0..1.
+
+    Without it, orders placed together stay together for ever and come due in one lump.
+    """
+    return now + wait * (0.95 + jitter / 10)

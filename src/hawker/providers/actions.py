@@ -1,0 +1,136 @@
+"""The verbs of providers: saved, opened, paused; their balance and catalogue asked for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from django.db import IntegrityError, transaction
+
+from hawker.core.settings import settings
+from hawker.protocol.upstream import Unreadable, UpstreamService, read_balance, read_services
+from hawker.providers.errors import BadProvider, CallFailed, NoSuchProvider, ProviderExists
+from hawker.providers.line import Line, open_line
+from hawker.providers.models import Provider
+from hawker.providers.rules import ProviderUrl, read_provider_url
+from hawker.providers.vault import seal, unseal
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """All that a call to a provider needs; `key` is in the clear and must not be logged."""
+
+    provider_id: int
+    name: str
+    url: ProviderUrl
+    key: str
+    allow_private: bool
+
+    def __repr__(self) -> str:
+        return f"Access({self.name!r})"
+
+
+class Opener(Protocol):
+    """Opens a line to a provider; passed in so that tests can stand in between."""
+
+    async def __call__(self, access: Access) -> Line: ...
+
+
+async def open_access(access: Access) -> Line:
+    """A fresh line to the provider. Raises CannotConnect."""
+    return await open_line(access.url, allow_private=access.allow_private)
+
+
+def read_access(provider_id: int) -> Access:
+    """How to call this provider, its key unsealed. Raises NoSuchProvider or BadProvider."""
+    provider = Provider.objects.filter(id=provider_id).first()
+    if provider is None:
+        raise NoSuchProvider(f"there is no provider {provider_id}")
+    return access_of(provider)
+
+
+def access_of(provider: Provider) -> Access:
+    """How to call this provider, its key unsealed. Raises BadProvider."""
+    url = read_provider_url(provider.url, allow_private=provider.allow_private)
+    return Access(provider.id, provider.name, url, unseal(provider.key_cipher), provider.allow_private)
+
+
+def find_provider(name: str) -> Provider:
+    """The provider called `name`. Raises NoSuchProvider."""
+    provider = Provider.objects.filter(name=name).first()
+    if provider is None:
+        raise NoSuchProvider(f"there is no provider called {name[:80]!r}")
+    return provider
+
+
+def new_access(name: str, *, url: str, key: str, allow_private: bool) -> Access:
+    """The access of a provider to be, checked as far as that goes without calling it. Raises BadProvider."""
+    if not name.strip() or len(name) > 80 or not name.isprintable():
+        raise BadProvider("a provider needs a name of at most 80 characters")
+    if not key.strip() or len(key) > 500 or not key.isprintable():
+        raise BadProvider("a provider needs a key of at most 500 characters")
+    return Access(0, name.strip(), read_provider_url(url, allow_private=allow_private), key.strip(), allow_private)
+
+
+async def ask_balance(access: Access, *, opener: Opener = open_access) -> tuple[int, str]:
+    """Our balance there in micros, and its currency. Raises CannotConnect or CallFailed with a sentence."""
+    line = await opener(access)
+    try:
+        answer = await line.call({"key": access.key, "action": "balance"})
+    finally:
+        await line.close()
+    balance = read_balance(answer.http_status, answer.body)
+    if isinstance(balance, Unreadable):
+        raise CallFailed(balance.why)
+    return balance
+
+
+async def ask_services(
+    access: Access, *, opener: Opener = open_access
+) -> tuple[list[UpstreamService], list[Unreadable]]:
+    """The provider's catalogue and its unusable rows. Raises CannotConnect or CallFailed with a sentence."""
+    line = await opener(access)
+    try:
+        answer = await line.call({"key": access.key, "action": "services"}, deadline_seconds=120)
+    finally:
+        await line.close()
+    services = read_services(answer.http_status, answer.body)
+    if isinstance(services, Unreadable):
+        raise CallFailed(services.why)
+    return services
+
+
+def add_provider(
+    access: Access, *, url: str, balance_micros: int, currency: str, exchange_rate: str, now: datetime
+) -> Provider:
+    """Save a provider whose connection was tested. Raises ProviderExists, or BadProvider for a foreign
+    currency without an exchange rate."""
+    if currency != settings().currency and exchange_rate == "1":
+        raise BadProvider(
+            f"the provider's balance is in {currency}, this panel's in {settings().currency}: "
+            f"say what one {currency} is worth with --exchange-rate"
+        )
+    try:
+        with transaction.atomic():
+            return Provider.objects.create(
+                name=access.name,
+                url=url.strip(),
+                key_cipher=seal(access.key),
+                currency=currency,
+                exchange_rate=exchange_rate,
+                allow_private=access.allow_private,
+                balance_micros=balance_micros,
+                balance_at=now,
+                created_at=now,
+            )
+    except IntegrityError as error:
+        raise ProviderExists(f"there is a provider called {access.name!r} already") from error
+
+
+def pause_provider(provider_id: int, *, until: datetime, reason: str) -> None:
+    """Send this provider no orders before `until`; what is queued waits. Polling goes on."""
+    Provider.objects.filter(id=provider_id).update(paused_until=until, pause_reason=reason[:500])
+
+
+def record_balance(provider_id: int, *, balance_micros: int, now: datetime) -> None:
+    """Keep what the provider last said of our balance there."""
+    Provider.objects.filter(id=provider_id).update(balance_micros=balance_micros, balance_at=now)

@@ -1,0 +1,119 @@
+"""Taking another panel's catalogue into ours, with a markup, again and again without harm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+
+from hawker.catalog.models import Category, Route, Service
+from hawker.catalog.rules import marked_up, read_rate
+from hawker.protocol.service_types import QuantityRule
+from hawker.protocol.upstream import Unreadable, UpstreamService
+from hawker.providers.models import Provider
+
+MAX_PRICE_JUMP = 2
+"""A cost that more than doubles or halves between imports is held for the operator's eye (reliability.md)."""
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did: rows made, rows changed, rows left out with the reason of each."""
+
+    imported: int = 0
+    updated: int = 0
+    skipped: list[Unreadable] = field(default_factory=list)
+
+
+def import_services(
+    provider: Provider,
+    offered: Sequence[UpstreamService],
+    *,
+    markup_percent: int,
+    categories: Sequence[str] = (),
+    accept_price_jumps: bool = False,
+    now: datetime,
+) -> ImportReport:
+    """Make or refresh a service of ours for each offered one; only those in `categories` where given.
+
+    One transaction: an import is seen whole or not at all, and the catalogue gets one new version. A
+    service imported before keeps its name, category and place, which are the operator's; its rate, limits and
+    flags follow the provider.
+    """
+    report = ImportReport()
+    wanted = {name.casefold() for name in categories}
+    with transaction.atomic():
+        routes = {route.upstream_service: route for route in provider.routes.select_related("service")}
+        headings = _headings(offered, wanted)
+        fresh: list[tuple[Service, Route]] = []
+        changed: list[Route] = []
+        for row in offered:
+            if wanted and row.category.casefold() not in wanted:
+                continue
+            rate = marked_up(row.rate, percent=markup_percent, exchange_rate=provider.exchange_rate)
+            route = routes.get(row.service)
+            if len(rate.partition(".")[0]) > 9:
+                report.skipped.append(Unreadable(str(row.service), f"the rate {row.rate} is beyond all prices"))
+            elif route is None:
+                fresh.append(_new(provider, row, headings[row.category.casefold()], rate, now))
+            elif not accept_price_jumps and _jumps(route.cost_rate, row.rate):
+                report.skipped.append(
+                    Unreadable(str(row.service), f"cost went from {route.cost_rate} to {row.rate}: accept price jumps")
+                )
+            elif _refresh(route, row, rate):
+                changed.append(route)
+        _write(fresh, changed)
+        report.imported, report.updated = len(fresh), len(changed)
+    return report
+
+
+def _headings(offered: Sequence[UpstreamService], wanted: set[str]) -> dict[str, Category]:
+    """The categories by their name without regard to case, made where missing, in the provider's order."""
+    headings = {category.name.casefold(): category for category in Category.objects.all()}
+    for row in offered:
+        name = row.category.casefold()
+        if name not in headings and (not wanted or name in wanted):
+            headings[name] = Category.objects.create(name=row.category, position=len(headings))
+    return headings
+
+
+def _new(
+    provider: Provider, row: UpstreamService, category: Category, rate: str, now: datetime
+) -> tuple[Service, Route]:
+    service = Service(
+        category=category, name=row.name, type=row.type.name, position=row.service % 2**31, created_at=now
+    )
+    _follow(service, row, rate)
+    return service, Route(service=service, provider=provider, upstream_service=row.service, cost_rate=row.rate)
+
+
+def _refresh(route: Route, row: UpstreamService, rate: str) -> bool:
+    """Bring a route and its service up to date; answers whether anything differed."""
+    before = (route.cost_rate, *_followed(route.service))
+    route.cost_rate = row.rate
+    _follow(route.service, row, rate)
+    return before != (route.cost_rate, *_followed(route.service))
+
+
+def _follow(service: Service, row: UpstreamService, rate: str) -> None:
+    package = row.type.quantity is QuantityRule.FIXED
+    service.rate = rate
+    service.minimum, service.maximum = (1, 1) if package else (row.minimum, row.maximum)
+    service.refill, service.cancel, service.dripfeed = row.refill, row.cancel, row.dripfeed
+
+
+def _followed(service: Service) -> tuple[object, ...]:
+    return service.rate, service.minimum, service.maximum, service.refill, service.cancel, service.dripfeed
+
+
+def _jumps(before: str, after: str) -> bool:
+    low, high = sorted((read_rate(before), read_rate(after)))
+    return high > low * MAX_PRICE_JUMP
+
+
+def _write(fresh: Sequence[tuple[Service, Route]], changed: Sequence[Route]) -> None:
+    Service.objects.bulk_create([service for service, _ in fresh])
+    Route.objects.bulk_create([route for _, route in fresh])
+    fields = ["rate", "minimum", "maximum", "refill", "cancel", "dripfeed"]
+    Service.objects.bulk_update([route.service for route in changed], fields, batch_size=500)
+    Route.objects.bulk_update(changed, ["cost_rate"], batch_size=500)

@@ -1,0 +1,175 @@
+"""One connection to a provider: dialled first, used once at a time, every failure told apart by what was sent."""
+
+import asyncio
+import ipaddress
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlencode
+
+import httpcore2
+
+from hawker.protocol.upstream import MAX_ANSWER_BYTES
+from hawker.providers.errors import CallFailed, CannotConnect
+from hawker.providers.rules import Address, ProviderUrl, is_public
+
+CONNECT_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
+IDLE_SECONDS = 3.0
+"""A connection idle for longer is not trusted with an `add`: the peer may be closing it (reliability.md)."""
+
+_tls = httpcore2.default_ssl_context()
+_tls.set_alpn_protocols(["http/1.1"])
+
+
+class Resolver(Protocol):
+    """Turns a host name into its addresses; passed in so that tests can rebind names."""
+
+    async def __call__(self, host: str, port: int) -> list[Address]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, whatever it says."""
+
+    http_status: int
+    body: bytes
+
+
+async def resolve(host: str, port: int) -> list[Address]:
+    """The system's resolver."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, proto=6)
+    return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+
+class Line:
+    """An open HTTP/1.1 connection to one provider."""
+
+    def __init__(self, url: ProviderUrl, connection: httpcore2.AsyncHTTP11Connection) -> None:
+        self._url = url
+        self._connection = connection
+        self._idle_since = time.monotonic()
+
+    def is_fresh(self) -> bool:
+        """Whether the connection may carry a call that must not be sent twice."""
+        return (
+            not self._connection.is_closed()
+            and not self._connection.has_expired()
+            and time.monotonic() - self._idle_since <= IDLE_SECONDS
+        )
+
+    async def call(self, fields: Mapping[str, str], *, deadline_seconds: float = DEADLINE_SECONDS) -> Answer:
+        """POST the form once and read the whole answer within the deadline: no redirects, no retries, no proxy.
+
+        Raises CallFailed when the answer did not come whole: the call may have been carried out.
+        """
+        body = urlencode(fields).encode()
+        request = httpcore2.Request(
+            b"POST",
+            httpcore2.URL(
+                scheme=b"https" if self._url.tls else b"http",
+                host=self._url.host.encode(),
+                port=self._url.port,
+                target=self._url.target.encode(),
+            ),
+            headers=[
+                (b"Host", self._url.host_header.encode()),
+                (b"User-Agent", b"Hawker"),
+                (b"Accept", b"application/json"),
+                (b"Accept-Encoding", b"identity"),
+                (b"Content-Type", b"application/x-www-form-urlencoded"),
+                (b"Content-Length", str(len(body)).encode()),
+            ],
+            content=body,
+        )
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                return await self._exchange(request)
+        except TimeoutError as error:
+            await self.close()
+            raise CallFailed(f"no whole answer within {deadline_seconds:g} s") from error
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
+            await self.close()
+            raise CallFailed(f"{type(error).__name__}: {error}") from error
+
+    async def _exchange(self, request: httpcore2.Request) -> Answer:
+        response = await self._connection.handle_async_request(request)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_stream():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise httpcore2.RemoteProtocolError("the answer is larger than 10 MB")
+        finally:
+            await response.aclose()
+        self._idle_since = time.monotonic()
+        encoding = next((value for name, value in response.headers if name.lower() == b"content-encoding"), b"")
+        return Answer(response.status, _decoded(bytes(body), encoding))
+
+    async def close(self) -> None:
+        await self._connection.aclose()
+
+
+def _decoded(body: bytes, encoding: bytes) -> bytes:
+    """A body that was compressed although we asked for none; one that cannot be inflated stays as it is,
+    and is then no JSON."""
+    if encoding.strip().lower() not in (b"gzip", b"x-gzip", b"deflate"):
+        return body
+    try:
+        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        return inflater.decompress(body, MAX_ANSWER_BYTES + 1)
+    except zlib.error:
+        return body
+
+
+async def open_line(
+    url: ProviderUrl,
+    *,
+    allow_private: bool,
+    resolver: Resolver = resolve,
+    backend: httpcore2.AsyncNetworkBackend | None = None,
+) -> Line:
+    """Connect, TLS included. Raises CannotConnect: then nothing was sent.
+
+    The name is resolved once, every address is checked, and the address that was checked is the one
+    dialled, so a name that changes between look and connection gains nothing (SSRF, rebinding).
+    """
+    network = backend or httpcore2.AnyIOBackend()
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            stream = await _dial(network, await _addresses(url, allow_private, resolver), url.port)
+            if url.tls:
+                stream = await stream.start_tls(_tls, server_hostname=url.host)
+    except TimeoutError as error:
+        raise CannotConnect(f"no connection to {url.host} within {CONNECT_SECONDS:g} s") from error
+    except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
+        raise CannotConnect(f"no connection to {url.host}: {error or type(error).__name__}") from error
+    origin = httpcore2.Origin(b"https" if url.tls else b"http", url.host.encode(), url.port)
+    return Line(url, httpcore2.AsyncHTTP11Connection(origin, stream))
+
+
+async def _addresses(url: ProviderUrl, allow_private: bool, resolver: Resolver) -> list[Address]:
+    try:
+        addresses: list[Address] = [ipaddress.ip_address(url.host)]
+    except ValueError:
+        addresses = await resolver(url.host, url.port)
+    if not addresses:
+        raise CannotConnect(f"{url.host} has no address")
+    refused = [str(address) for address in addresses if not allow_private and not is_public(address)]
+    if refused:
+        # One bad address refuses the name: which of several a resolver lists first is the attacker's choice.
+        raise CannotConnect(f"{url.host} leads to {refused[0]}, which is not a public address")
+    return addresses
+
+
+async def _dial(
+    network: httpcore2.AsyncNetworkBackend, addresses: list[Address], port: int
+) -> httpcore2.AsyncNetworkStream:
+    for address in addresses[:-1]:
+        try:
+            return await network.connect_tcp(str(address), port, timeout=CONNECT_SECONDS / len(addresses))
+        except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+            continue
+    return await network.connect_tcp(str(addresses[-1]), port)

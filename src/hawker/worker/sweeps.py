@@ -1,0 +1,95 @@
+"""What runs where: the sweeps of this process, at most one per provider and kind."""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from hawker.core.clock import Clock, SystemClock
+from hawker.core.errors import Unavailable
+from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.orders.actions.settle import expire_leases
+from hawker.orders.models import WorkKind
+from hawker.orders.queries.dispatch import FIND_DUE
+from hawker.providers.actions import Opener, open_access, read_access
+from hawker.providers.errors import BadProvider, CannotConnect, NoSuchProvider
+from hawker.worker.dispatch import DispatchSweep
+from hawker.worker.poll import PollSweep
+from hawker.worker.threads import in_thread
+
+log = structlog.get_logger(__name__)
+
+
+def worker_name() -> str:
+    """This process, for people who read attempts: host and process id."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}"
+
+
+@dataclass(slots=True)
+class Sweeps:
+    """The sweeps of one worker process, and the clock and way out that they use."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    opener: Opener = open_access
+    stopping: bool = False
+    _running: set[tuple[int, WorkKind]] = field(default_factory=set)
+
+    async def run(self, provider_id: int, kind: WorkKind) -> None:
+        """Sweep this provider's due work of this kind, unless this process is doing so already.
+
+        Several processes may sweep one provider side by side: what each claims, the others skip.
+        """
+        if (provider_id, kind) in self._running or self.stopping:
+            return
+        self._running.add((provider_id, kind))
+        try:
+            await self._sweep(provider_id, kind)
+        except CannotConnect as error:
+            log.warning("provider out of reach", provider=provider_id, why=str(error))
+        except (BadProvider, NoSuchProvider) as error:
+            log.warning("provider cannot be used", provider=provider_id, why=str(error))
+        except Unavailable as error:
+            log.warning("sweep ends: the database is away", provider=provider_id, why=str(error))
+        finally:
+            self._running.discard((provider_id, kind))
+
+    async def _sweep(self, provider_id: int, kind: WorkKind) -> None:
+        access = await in_thread(read_access, provider_id)
+        match kind:
+            case WorkKind.DISPATCH:
+                sweep = DispatchSweep(
+                    access,
+                    opener=self.opener,
+                    clock=self.clock,
+                    worker=worker_name(),
+                    stopping=lambda: self.stopping,
+                )
+                await sweep.run()
+            case WorkKind.POLL:
+                await PollSweep(access, opener=self.opener, clock=self.clock, stopping=lambda: self.stopping).run()
+
+    async def due(self) -> list[tuple[int, WorkKind]]:
+        """Which provider has something due, of which kind. Raises Unavailable."""
+        return await in_thread(find_due, now=self.clock.now())
+
+    async def expire(self) -> None:
+        """End the leases of workers that never came back."""
+        for settled in await in_thread(expire_leases, now=self.clock.now()):
+            log.error("attempt lost its worker", order=settled.order_id, state=settled.state.value)
+
+
+def find_due(*, now: datetime, kinds: Sequence[WorkKind] = tuple(WorkKind)) -> list[tuple[int, WorkKind]]:
+    """Which provider has something due now, of which kind. Raises Unavailable."""
+
+    def work(cursor: Cursor) -> list[tuple[int, WorkKind]]:
+        rows = ask(cursor, FIND_DUE, ([kind.value for kind in kinds], now, now))
+        return [(provider_id, WorkKind(kind)) for provider_id, kind in rows]
+
+    return in_transaction(work)
+
+
+sweeps = Sweeps()
+"""The sweeps of this process; `hawker worker` stops them through it."""

@@ -1,0 +1,42 @@
+"""The jobs of procrastinate: a pulse that sees what is due, and the sweeps that it asks for.
+
+A job may run twice, late, or on two machines at once: nothing here guards an order.
+"""
+
+import structlog
+from procrastinate import exceptions
+from procrastinate.contrib.django import app
+
+from hawker.core.errors import Unavailable
+from hawker.orders.models import WorkKind
+from hawker.worker.sweeps import sweeps
+
+PULSE = "hawker.pulse"
+PULSE_LOCK = "pulse"
+
+log = structlog.get_logger(__name__)
+
+
+@app.periodic(cron="* * * * * *", periodic_id="pulse", queueing_lock=PULSE_LOCK)
+@app.task(name=PULSE, queueing_lock=PULSE_LOCK, queue="pulse")
+async def pulse(timestamp: int = 0) -> None:
+    """Every second, and at once when orders were placed: end dead leases, ask for the sweeps that are due."""
+    del timestamp
+    try:
+        await sweeps.expire()
+        due = await sweeps.due()
+    except Unavailable as error:
+        log.warning("pulse skipped: the database is away", why=str(error))
+        return
+    for provider_id, kind in due:
+        lock = f"sweep:{kind.value}:{provider_id}"
+        try:
+            await sweep.configure(queueing_lock=lock).defer_async(provider_id=provider_id, kind=kind.value)
+        except exceptions.AlreadyEnqueued:
+            continue
+
+
+@app.task(name="hawker.sweep", queue="sweep")
+async def sweep(provider_id: int, kind: str) -> None:
+    """Do one provider's due work of one kind."""
+    await sweeps.run(provider_id, WorkKind(kind))

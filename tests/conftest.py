@@ -1,0 +1,84 @@
+"""What all tests stand on: a real PostgreSQL per test process, real servers on free ports, no outside sockets."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+# Before any import of hawker.core.settings: this process is a panel of its own.
+_HOME = Path(tempfile.mkdtemp(prefix="hawker-tests-"))
+_PANEL = _HOME / "panel"
+os.environ["HAWKER_DATA_DIR"] = str(_PANEL)
+os.environ["HAWKER_SECRET_KEY"] = "the pepper of tests"
+os.environ["HAWKER_POLL_MIN_SECONDS"] = "0.05"
+os.environ["DJANGO_SETTINGS_MODULE"] = "hawker.django_settings"
+
+import django  # noqa: E402
+
+django.setup()
+
+from panel import Panel, forget_rows  # noqa: E402
+from processes import SandboxProcess, ServeProcess, start_sandbox, start_serve  # noqa: E402
+
+from cluster import start_cluster  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_sockets() -> None:
+    socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[None]:
+    """This process's database, migrated; tests use it through `panel`."""
+    cluster = start_cluster(_PANEL)
+    subprocess.run([sys.executable, "-m", "hawker", "migrate"], check=True, stdout=subprocess.DEVNULL)
+    yield
+    from django.db import connection
+
+    connection.close()
+    cluster.stop()
+
+
+@pytest.fixture
+def panel(database: None) -> Iterator[Panel]:
+    """An empty panel to fill by factories; every invariant is checked when the test is over."""
+    forget_rows()
+    fresh = Panel()
+    yield fresh
+    fresh.assert_verified()
+
+
+@pytest.fixture(scope="session")
+def _serve_process(database: None) -> Iterator[ServeProcess]:
+    with start_serve() as process:
+        yield process
+
+
+@pytest.fixture
+def server(panel: Panel, _serve_process: ServeProcess) -> ServeProcess:
+    """A real `hawker serve` over this test's panel."""
+    return _serve_process
+
+
+@pytest.fixture(scope="session")
+def _sandbox_process() -> Iterator[SandboxProcess]:
+    with start_sandbox() as process:
+        yield process
+
+
+@pytest.fixture
+def sandbox(_sandbox_process: SandboxProcess) -> SandboxProcess:
+    """A real upstream panel without orders, calls or faults."""
+    _sandbox_process.reset()
+    return _sandbox_process

@@ -1,0 +1,141 @@
+"""A panel to fill and drive: factories over the public verbs, the worker's sweeps on a clock of one's own."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from processes import SandboxProcess
+
+from hawker.catalog.models import Category, Route, Service
+from hawker.catalog.snapshot import forget_catalogue
+from hawker.core.settings import settings
+from hawker.ledger.customers import OpenedCustomer, open_customer
+from hawker.ledger.models import Account
+from hawker.orders.actions.inspect import describe_orders
+from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders.invariants import check_invariants
+from hawker.orders.models import WorkKind
+from hawker.protocol.params import Value
+from hawker.providers.actions import add_provider, new_access, open_access
+from hawker.providers.models import Provider
+from hawker.worker.sweeps import Sweeps
+
+_KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version")
+_numbers = itertools.count(1)
+
+
+def forget_rows() -> None:
+    """Empty every table, as the owner and past the guards that hold against everybody else."""
+    with psycopg.connect(settings().folder.embedded_url("hawker"), autocommit=True) as connection:
+        tables = [
+            row[0]
+            for row in connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT tablename = ANY(%s)", [list(_KEPT)]
+            )
+        ]
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(f"TRUNCATE {', '.join(tables)}")
+        connection.execute("SET session_replication_role = origin")
+        connection.execute("UPDATE catalogue_version SET version = version + 1")
+        connection.execute("UPDATE access_version SET version = version + 1")
+        connection.execute("ALTER SEQUENCE account_id_seq RESTART WITH 1000")
+    forget_catalogue()
+    from hawker.ledger.actions import open_house_accounts
+
+    open_house_accounts()
+
+
+@dataclass
+class ManualClock:
+    """A clock that moves when told to."""
+
+    instant: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def advance(self, **amount: float) -> None:
+        self.instant += timedelta(**amount)
+
+
+@dataclass
+class Panel:
+    """Factories with sensible defaults, and the worker in the test's own hands."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+
+    def customer(self, *, credit: str = "100.00") -> OpenedCustomer:
+        from hawker.core.money import Money
+
+        email = f"customer{next(_numbers)}@example.com"
+        return open_customer(email, credit_micros=Money.parse(credit).micros, actor="test", now=self.clock.now())
+
+    def provider(self, sandbox: SandboxProcess, *, name: str = "upstream") -> Provider:
+        access = new_access(name, url=sandbox.url, key=sandbox.key, allow_private=True)
+        return add_provider(
+            access, url=sandbox.url, balance_micros=0, currency="USD", exchange_rate="1", now=self.clock.now()
+        )
+
+    def service(
+        self,
+        *,
+        type: str = "Default",  # noqa: A002 - the field's word
+        rate: str = "0.90",
+        minimum: int = 50,
+        maximum: int = 10_000,
+        provider: Provider | None = None,
+        upstream_service: int = 1,
+        cost_rate: str = "0.50",
+        **flags: Any,
+    ) -> Service:
+        category, _ = Category.objects.get_or_create(name="First Category")
+        service = Service.objects.create(
+            category=category,
+            name="Followers",
+            type=type,
+            rate=rate,
+            minimum=minimum,
+            maximum=maximum,
+            created_at=self.clock.now(),
+            **flags,
+        )
+        if provider is not None:
+            Route.objects.create(
+                service=service, provider=provider, upstream_service=upstream_service, cost_rate=cost_rate
+            )
+        return service
+
+    def place(self, customer: OpenedCustomer, service: Service, **fields: Value) -> Any:
+        """One order through the verb: its number, or the refusal."""
+        texts = {"service": str(service.id), "link": "https://example.com/page", "quantity": "100"}
+        texts |= {name: str(value) for name, value in fields.items()}
+        return place_orders([Draft(customer.account_id, texts)], now=self.clock.now())[0]
+
+    def balance(self, customer: OpenedCustomer) -> int:
+        balance = Account.objects.get(id=customer.account_id).balance_micros
+        assert balance is not None
+        return balance
+
+    def order(self, order_id: int) -> dict[str, Any]:
+        """All there is about one order."""
+        return describe_orders([order_id])[0]
+
+    def sweep(self, *kinds: WorkKind, opener: Any = open_access) -> None:
+        """What is due now, done once by a worker in this process."""
+
+        async def run() -> None:
+            sweeps = Sweeps(clock=self.clock, opener=opener)
+            await sweeps.expire()
+            for provider_id, kind in await sweeps.due():
+                if not kinds or kind in kinds:
+                    await sweeps.run(provider_id, kind)
+
+        asyncio.run(run())
+
+    def assert_verified(self) -> None:
+        """Every invariant holds."""
+        report = check_invariants()
+        assert report.ok, report.breaches

@@ -1,0 +1,160 @@
+"""Real processes for tests: started on free ports, asked over HTTP, ended by their own id."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import msgspec
+
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of API v2: the HTTP status, the exact bytes, and their JSON value."""
+
+    http_status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+    @property
+    def error(self) -> str:
+        """The error text; fails where the answer is no plain error object."""
+        assert list(self.json) == ["error"], self.body
+        text: str = self.json["error"]
+        return text
+
+
+@dataclass(frozen=True)
+class ServeProcess:
+    """A running `hawker serve`."""
+
+    url: str
+    pid: int
+
+    @property
+    def api(self) -> str:
+        return f"{self.url}/api/v2"
+
+    def call(self, key: str, action: str, **fields: object) -> Reply:
+        """POST a form to API v2."""
+        form = {"key": key, "action": action, **{name: str(value) for name, value in fields.items()}}
+        return self.send("POST", data=form)
+
+    def send(self, method: str, *, path: str = "/api/v2", **arguments: Any) -> Reply:
+        """Any request to the server."""
+        with httpx2.Client(trust_env=False, timeout=30) as client:
+            answer = client.request(method, f"{self.url}{path}", **arguments)
+        return Reply(answer.status_code, answer.content, dict(answer.headers))
+
+
+@dataclass(frozen=True)
+class SandboxProcess:
+    """A running `hawker sandbox` and its control door."""
+
+    url: str
+    key: str
+    pid: int
+
+    @property
+    def base(self) -> str:
+        return self.url.removesuffix("/api/v2")
+
+    def _control(self, method: str, path: str, **arguments: Any) -> Any:
+        with httpx2.Client(trust_env=False, timeout=30) as client:
+            answer = client.request(method, f"{self.base}/sandbox/{path}", **arguments)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def reset(self) -> None:
+        """No orders, no calls, no faults, full speed."""
+        self._control("POST", "reset")
+        self._control("POST", "faults", json={})
+        self.speed(3600)
+
+    def speed(self, speed: float) -> None:
+        self._control("POST", "speed", json={"speed": speed})
+
+    def faults(self, **rates: float) -> None:
+        self._control("POST", "faults", json={name.replace("_", "-"): rate for name, rate in rates.items()})
+
+    def calls(self, action: str) -> list[dict[str, Any]]:
+        """Every call of this action that was received, whatever became of it."""
+        answer = self._control("GET", "calls", params={"action": action, "limit": 100_000})
+        calls: list[dict[str, Any]] = answer["calls"]
+        return calls
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Every order that exists upstream."""
+        answer = self._control("GET", "orders", params={"limit": 100_000})
+        orders: list[dict[str, Any]] = answer["orders"]
+        return orders
+
+
+@contextlib.contextmanager
+def start_serve(environment: Mapping[str, str] | None = None) -> Iterator[ServeProcess]:
+    """A `hawker serve` over the panel of HAWKER_DATA_DIR, on a free port."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hawker", "serve", "--fd", str(listener.fileno())],
+        pass_fds=[listener.fileno()],
+        env={**os.environ, **(environment or {})},
+    )
+    listener.close()
+    with ended(process):
+        wait_until_healthy(url, process)
+        yield ServeProcess(url, process.pid)
+
+
+@contextlib.contextmanager
+def start_sandbox(*words: str) -> Iterator[SandboxProcess]:
+    """A `hawker sandbox` on a free port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hawker", "sandbox", "--port", "0", *words], stdout=subprocess.PIPE, text=True
+    )
+    with ended(process):
+        assert process.stdout is not None
+        ready = msgspec.json.decode(process.stdout.readline())
+        yield SandboxProcess(ready["url"], ready["key"], process.pid)
+
+
+@contextlib.contextmanager
+def ended(process: "subprocess.Popen[Any]") -> Iterator[None]:
+    """End this process when the block is left: asked first, killed after."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=45)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def wait_until_healthy(url: str, process: "subprocess.Popen[Any]") -> None:
+    """Wait for 200 at /healthz; fails when the process ends first."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the process ended with {process.returncode}"
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(f"{url}/healthz", trust_env=False).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{url} did not become healthy")

@@ -23,10 +23,9 @@ import django  # noqa: E402
 
 django.setup()
 
+from cluster import start_cluster  # noqa: E402
 from panel import Panel, forget_rows  # noqa: E402
 from processes import SandboxProcess, ServeProcess, start_sandbox, start_serve  # noqa: E402
-
-from cluster import start_cluster  # noqa: E402
 
 
 def pytest_unconfigure() -> None:

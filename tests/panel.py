@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from processes import SandboxProcess
 
 from hawker.catalog.models import Category, Route, Service
 from hawker.catalog.snapshot import forget_catalogue
@@ -22,6 +21,7 @@ from hawker.protocol.params import Value
 from hawker.providers.actions import add_provider, new_access, open_access
 from hawker.providers.models import Provider
 from hawker.worker.sweeps import Sweeps
+from processes import SandboxProcess
 
 _KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version")
 _numbers = itertools.count(1)

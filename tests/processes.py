@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -79,16 +80,22 @@ class SandboxProcess:
         return answer.json()
 
     def reset(self) -> None:
-        """No orders, no calls, no faults, full speed."""
+        """No orders, no calls, no faults, and time that passes only when told to."""
         self._control("POST", "reset")
         self._control("POST", "faults", json={})
-        self.speed(3600)
+        self._control("POST", "speed", json={"speed": 0})
 
-    def speed(self, speed: float) -> None:
-        self._control("POST", "speed", json={"speed": speed})
+    def advance(self, **amount: float) -> None:
+        """Let so much of the sandbox's own time pass."""
+        self._control("POST", "advance", json={"seconds": timedelta(**amount).total_seconds()})
 
-    def faults(self, **rates: float) -> None:
-        self._control("POST", "faults", json={name.replace("_", "-"): rate for name, rate in rates.items()})
+    def faults(self, *specifications: str) -> None:
+        """Exactly these faults from now on, such as `html=1` or `status:empty=0.5`."""
+        self._control("POST", "faults", json=dict(text.split("=", 1) for text in specifications))
+
+    def fund(self, balance: str) -> None:
+        """What the key's balance is from now on."""
+        self._control("POST", "balance", json={"key": self.key, "balance": balance})
 
     def calls(self, action: str) -> list[dict[str, Any]]:
         """Every call of this action that was received, whatever became of it."""

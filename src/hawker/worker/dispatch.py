@@ -51,6 +51,7 @@ class DispatchSweep:
         self._outcomes: list[Outcome] = []
         self._observed = asyncio.Event()
         self._paused = False
+        self._closing = False
         self.sent = 0
 
     async def run(self) -> int:
@@ -62,16 +63,16 @@ class DispatchSweep:
         settling = asyncio.create_task(self._settle_all())
         try:
             async with Lines(self._access, self._opener) as lines:
-                await self._send_all(lines)
+                try:
+                    await self._send_all(lines)
+                finally:
+                    while self._sends:
+                        await asyncio.wait(self._sends)
         finally:
-            while self._sends:
-                await asyncio.wait(self._sends)
             self._closing = True
             self._observed.set()
             await settling
         return self.sent
-
-    _closing = False
 
     async def _send_all(self, lines: Lines) -> None:
         want = 1

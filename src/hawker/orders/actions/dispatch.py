@@ -1,5 +1,6 @@
 """Sending orders at most once: claim, and settle what came of it (reliability.md, the state machine)."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,7 +101,8 @@ def _claim(cursor: Cursor, provider_id: int, limit: int, token: str, now: dateti
                 type_name=row[3],
                 link=row[4],
                 quantity=row[5],
-                extra=row[6],
+                # Django has its connections hand JSON over as text.
+                extra=json.loads(row[6]) if row[6] else None,
             ),
         )
         for row, route, _ in sendable

@@ -1,0 +1,70 @@
+"""The front door of API v2: reads a call, lets it meet its fault, carries it out, records it, answers."""
+
+from hawker.core.errors import Refusal
+from hawker.protocol.request import Request, read_request
+from hawker.sandbox.api import Outcome, answer, refused
+from hawker.sandbox.entries import Call
+from hawker.sandbox.exchange import Exchange
+from hawker.sandbox.faults import Hit
+from hawker.sandbox.replies import Reply
+from hawker.sandbox.sandbox import Sandbox
+from hawker.sandbox.spoil import Spoilt, spoil
+from hawker.sandbox.timeline import Moment
+
+_NOT_EXECUTED = Outcome(b"")
+
+
+def answer_call(sandbox: Sandbox, exchange: Exchange) -> Reply:
+    """The reply to one call, which is on record before anything is sent, whatever then becomes of the connection."""
+    moment = sandbox.catch_up()
+    try:
+        request = read_request(
+            method=exchange.method,
+            content_type=exchange.content_type,
+            query=exchange.query,
+            body=exchange.body,
+            authorization=exchange.authorization,
+            idempotency=exchange.idempotency,
+        )
+    except Refusal as refusal:
+        outcome = refused(refusal)
+        _record(sandbox, exchange, _unread(exchange), moment, outcome, None)
+        return Reply(outcome.body)
+    number = sandbox.calls_by_action[request.action]
+    order_before = sandbox.panel.last_order.get(request.key)
+    hit = sandbox.faults.draw(sandbox.config.seed, request.action, number)
+    executes = hit is None or hit.kind.executes
+    outcome = answer(sandbox.panel, request, moment) if executes else _NOT_EXECUTED
+    _record(sandbox, exchange, request, moment, outcome, hit)
+    if hit is None:
+        return Reply(outcome.body)
+    return spoil(Spoilt(hit, request.action, number, outcome, order_before))
+
+
+def _unread(exchange: Exchange) -> Request:
+    """What goes on record for a request that could not be read: the head of its raw text."""
+    raw = {"query": exchange.query, "body": exchange.body}
+    return Request(
+        "", "", {name: text[:1000].decode("utf-8", "replace") for name, text in raw.items()}, reads_only=False
+    )
+
+
+def _record(
+    sandbox: Sandbox, exchange: Exchange, request: Request, moment: Moment, outcome: Outcome, hit: Hit | None
+) -> None:
+    call = Call(
+        n=sandbox.calls.next_number,
+        at=moment.now,
+        key=request.key,
+        action=request.action,
+        method=exchange.method,
+        connection=exchange.connection,
+        fields=request.fields,
+        executed=hit is None or hit.kind.executes,
+        order=outcome.order,
+        refills=outcome.refills,
+        cancels=outcome.cancels,
+        error=outcome.error,
+        fault=hit.kind.name if hit is not None else None,
+    )
+    sandbox.record_call(call)

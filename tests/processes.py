@@ -7,13 +7,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import msgspec
+import psutil
 
 START_SECONDS = 60
 
@@ -165,3 +167,73 @@ def wait_until_healthy(url: str, process: "subprocess.Popen[Any]") -> None:
                 return
         time.sleep(0.05)
     raise AssertionError(f"{url} did not become healthy")
+
+
+@dataclass(frozen=True)
+class UpProcess:
+    """A running `hawker up`: what its one line said, and its processes by name."""
+
+    ready: dict[str, Any]
+    process: "subprocess.Popen[str]"
+    data_dir: Path
+
+    @property
+    def server(self) -> ServeProcess:
+        return ServeProcess(self.ready["url"], self.process.pid)
+
+    @property
+    def key(self) -> str:
+        key: str = self.ready["demo"]["api_key"]
+        return key
+
+    def call(self, action: str, **fields: object) -> Reply:
+        return self.server.call(self.key, action, **fields)
+
+    def child(self, word: str) -> psutil.Process:
+        """The process of the panel that runs `hawker WORD`."""
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if word in child.cmdline()[3:4]:
+                    return child
+        raise AssertionError(f"no hawker {word} is running")
+
+    def postmaster(self) -> int:
+        """The process id of the embedded database."""
+        return int((self.data_dir / "pg" / "postmaster.pid").read_text().splitlines()[0])
+
+
+@contextlib.contextmanager
+def start_up(data_dir: Path, *words: str, environment: Mapping[str, str] | None = None) -> Iterator[UpProcess]:
+    """A `hawker up` on a free port over this folder; whatever it left running is ended after."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hawker", "up", "--port", "0", "--data-dir", str(data_dir), *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**panel_environment(), **(environment or {})},
+    )
+    with ended(process):
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, f"hawker up ended with {process.wait(10)} before it was ready"
+        yield UpProcess(msgspec.json.decode(line), process, data_dir)
+
+
+def panel_environment() -> dict[str, str]:
+    """Our environment without what makes this test process a panel of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("HAWKER_", "DJANGO_"))}
+
+
+def hawker(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end."""
+    command = [sys.executable, "-m", "hawker", *words, "--data-dir", str(data_dir)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=panel_environment())
+
+
+def eventually(what: str, check: Callable[[], Any], *, seconds: float = 30) -> Any:
+    """The first truthy answer of `check`; fails with `what` after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := check():
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what}")

@@ -11,7 +11,7 @@ from hawker.accounts.actions import Grant, read_access_version, read_grants
 from hawker.accounts.models import KeyScope
 from hawker.api.coalescer import Coalescer
 from hawker.api.gate import Gate, keep_hearing
-from hawker.catalog.snapshot import current_catalogue, refresh_catalogue
+from hawker.catalog.snapshot import Catalogue, refresh_catalogue
 from hawker.core.clock import Clock, SystemClock
 from hawker.core.errors import Refusal, Unavailable
 from hawker.core.settings import settings
@@ -61,6 +61,7 @@ class Door:
         self._adds = Coalescer(self._place, executor=self._executor, max_batch=size, max_in_flight=2)
         self._balances = Coalescer(read_balances, executor=self._executor, max_batch=size)
         self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(read_statuses, executor=self._executor, max_batch=MAX_STATUS_BATCH)
+        self._catalogues: Coalescer[Grant, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
         self._gate = Gate(keys.ask)
         self._hearing: asyncio.Task[None] | None = None
         self._actions: dict[str, Callable[[Grant, Request], Awaitable[bytes]]] = {
@@ -73,7 +74,7 @@ class Door:
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to follow the catalogue and the keys. A database that is away is waited for, not fatal."""
+        """Begin to follow the keys. A database that is away is waited for, not fatal."""
         self._hearing = asyncio.create_task(keep_hearing(self._hear))
 
     async def stop(self) -> None:
@@ -85,7 +86,6 @@ class Door:
     async def _hear(self) -> None:
         loop = asyncio.get_running_loop()
         self._gate.heard(await loop.run_in_executor(self._executor, read_access_version))
-        await loop.run_in_executor(self._executor, refresh_catalogue)
 
     # --- one request --------------------------------------------------------------------------------
 
@@ -118,11 +118,8 @@ class Door:
     # --- actions ------------------------------------------------------------------------------------
 
     async def _services(self, grant: Grant, request: Request) -> bytes:
-        del grant, request
-        catalogue = current_catalogue()
-        if not catalogue.version:
-            raise Unavailable("the catalogue has not been read yet")
-        return catalogue.services_reply
+        del request
+        return (await self._catalogues.ask(grant)).services_reply
 
     async def _balance(self, grant: Grant, request: Request) -> bytes:
         del request
@@ -155,6 +152,11 @@ class Door:
             # In a thread of its own: the customers of this batch do not wait for the hint to the workers.
             self._executor.submit(self._placed)
         return answers
+
+
+def _catalogues(asks: Sequence[Grant]) -> list[Catalogue]:
+    """The catalogue as it is now for all who ask: one look at its number, its bytes from memory."""
+    return [refresh_catalogue()] * len(asks)
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:

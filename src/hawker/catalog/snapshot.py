@@ -71,11 +71,6 @@ _EMPTY = Catalogue(version=0, services={})
 _current = _EMPTY
 
 
-def current_catalogue() -> Catalogue:
-    """The catalogue this process holds, possibly outdated; version 0 before the first read."""
-    return _current
-
-
 def ask_version(cursor: Cursor) -> Cursor:
     """Ask for the number of the catalogue that is valid in this transaction."""
     return ask(cursor, queries.READ_VERSION)
@@ -101,7 +96,7 @@ def catalogue_at(cursor: Cursor, asked_version: Cursor) -> Catalogue:
 
 
 def refresh_catalogue() -> Catalogue:
-    """The catalogue as it is now, kept for `current_catalogue`. Raises Unavailable."""
+    """The catalogue as it is now: one look at its number where this process holds it. Raises Unavailable."""
     return in_transaction(lambda cursor: catalogue_at(cursor, ask_version(cursor)))
 
 

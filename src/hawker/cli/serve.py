@@ -4,6 +4,8 @@ import socket
 
 import uvicorn
 
+from hawker.api.connection import Connection
+
 GRACE_SECONDS = 30
 """How long a stop waits for answers in flight."""
 
@@ -18,7 +20,7 @@ def serve(*, host: str, port: int, fd: int | None) -> None:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         access_log=False,

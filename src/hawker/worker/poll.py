@@ -17,6 +17,8 @@ from hawker.worker.threads import in_thread
 LANES = 4
 """Calls in flight to one provider: enough to hide its latency, few enough to be a polite client."""
 
+STATUS_SECONDS = 20.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -55,7 +57,8 @@ class PollSweep:
         (line,) = await lines.take(1)
         ids = [order.upstream_id for order in polled]
         try:
-            answer = await line.call({"key": self._access.key, "action": "status", "orders": ",".join(map(str, ids))})
+            fields = {"key": self._access.key, "action": "status", "orders": ",".join(map(str, ids))}
+            answer = await line.call(fields, deadline_seconds=STATUS_SECONDS)
         except CallFailed as failure:
             return [Reading(order, Unreadable("status", str(failure))) for order in polled]
         finally:

@@ -16,7 +16,10 @@ from hawker.orders.rules import TRANSITIONS, backoff, due_after, is_finished, ne
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Unreadable, UpstreamStatus
 
-POLL_LEASE = timedelta(seconds=60)
+POLL_LEASE = timedelta(seconds=25)
+"""A little longer than a status call may take: a killed worker's polls are soon due again, and asking twice
+costs a call and nothing else."""
+
 ACTOR = "poll"
 
 

@@ -60,7 +60,9 @@ class Door:
         keys: Coalescer[str, tuple[int, Grant | None]] = Coalescer(read_grants, executor=self._executor, max_batch=size)
         self._adds = Coalescer(self._place, executor=self._executor, max_batch=size, max_in_flight=2)
         self._balances = Coalescer(read_balances, executor=self._executor, max_batch=size)
-        self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(read_statuses, executor=self._executor, max_batch=MAX_STATUS_BATCH)
+        self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(
+            read_statuses, executor=self._executor, max_batch=MAX_STATUS_BATCH
+        )
         self._catalogues: Coalescer[Grant, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
         self._gate = Gate(keys.ask)
         self._hearing: asyncio.Task[None] | None = None
@@ -179,7 +181,7 @@ async def _read_body(receive: Receive, announced: bytes) -> bytes:
     limit = settings().api_max_body_bytes
     if announced.isdigit() and int(announced[:20]) > limit:
         raise BodyTooLarge
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":

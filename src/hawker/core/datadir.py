@@ -68,8 +68,7 @@ class DataDir:
         reach the database without asking the one that started it.
         """
         inside = self.path / "run"
-        # libpq takes a comma in a host for the end of the first of several.
-        if len(os.fsencode(inside / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH and b"," not in os.fsencode(inside):
+        if len(os.fsencode(inside / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH and _fits_a_url(inside):
             return inside
         # Neither TMPDIR nor the account may play a part: root and the owner must find the same socket.
         return Path("/tmp") / f"hawker-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}"  # noqa: S108
@@ -80,3 +79,11 @@ class DataDir:
         The port is named because a PGPORT in somebody's environment would change the socket's name.
         """
         return f"postgresql://{role}@/hawker?host={quote(os.fsencode(self.socket_dir))}&port=5432"
+
+
+def _fits_a_url(path: Path) -> bool:
+    """Whether libpq and psycopg take this path for a host: a comma would divide it, and it must be UTF-8."""
+    try:
+        return "," not in path.as_posix() and bool(path.as_posix().encode())
+    except UnicodeEncodeError:
+        return False

@@ -3,6 +3,7 @@
 Form, multipart, JSON or query string: published clients send all four (protocol.md, Transport).
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -113,6 +114,8 @@ def _read_multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]
             content_length=len(body),
             part_limit=MAX_FIELDS,
             memory_limit=len(body) + 1,
+            # The body is in memory already: no part of it is put into a temporary file.
+            spool_limit=len(body) + 1,
             strict=True,
         )
         for part in parser.parts():
@@ -123,13 +126,15 @@ def _read_multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]
 
 def _read_json(body: bytes) -> Iterator[tuple[str, str]]:
     try:
-        # Strings and numbers only, so that nothing nested is even built; a list of ids is a client's habit.
-        values = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        msgspec.json.decode(body)  # stricter than the standard library: no NaN, no lone surrogates, no huge numbers
+        # Read again as pairs, because a dict hides a member that was sent twice.
+        members = json.loads(body, object_pairs_hook=tuple)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise IncorrectRequest from error
-    if not isinstance(values, dict):
+    if not isinstance(members, tuple):
         raise IncorrectRequest
-    for name, value in values.items():
+    for name, value in members:
+        # A list of ids or of comments is a client's habit; anything else nested is refused.
         if isinstance(value, list):
             separator = "," if name in _LISTED_BY_COMMA else "\n"
             yield name, separator.join(_scalar(item) for item in value)
@@ -139,7 +144,8 @@ def _read_json(body: bytes) -> Iterator[tuple[str, str]]:
 
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
-        return "1" if value else "0"
+        # No parameter is a boolean, and `"quantity":true` is no order of one.
+        raise IncorrectRequest
     if isinstance(value, int | float):
         # A float is kept as written closely enough to be refused: 100.5 is no quantity.
         return str(value) if isinstance(value, int) or not value.is_integer() else str(int(value))

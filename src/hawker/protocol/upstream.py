@@ -15,12 +15,17 @@ from hawker.protocol.service_types import ServiceType, find_type
 from hawker.protocol.statuses import OrderStatus, read_order_status
 
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
+MAX_CREATED_BYTES = 1024 * 1024
+"""An answer to `add` or `refill` is one small object; ten megabytes of nested lists take a second to read."""
+
+MAX_SERVICES = 100_000
 MAX_COUNT = 10**12
 _MAX_ERROR = 300
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}(\.0{1,8})?", re.ASCII)
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?", re.ASCII)
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,8})?", re.ASCII)
+_GROUPED = re.compile(r"-?[0-9]{1,3}((,[0-9]{3})+\.[0-9]{1,20}|(,[0-9]{3}){2,})", re.ASCII)
 _UPSTREAM_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -111,7 +116,7 @@ def read_created(http_status: int, body: bytes, *, id_key: str) -> Verdict:
     Accepted needs HTTP 200, a JSON object, a positive whole `id_key` and no `error`. Rejected needs a
     JSON object with `error`, no `id_key`, and HTTP below 500. All else is Unknown.
     """
-    answer = _decode(body)
+    answer = _decode(body) if len(body) <= MAX_CREATED_BYTES else None
     if 300 <= http_status < 400:
         return Unknown(f"HTTP {http_status}: a redirect", pause=True)
     if http_status >= 500:
@@ -122,6 +127,8 @@ def read_created(http_status: int, body: bytes, *, id_key: str) -> Verdict:
     error, created = answer.get("error"), answer.get(id_key)
     has_error = "error" in answer and error not in (None, "", False)
     if has_error and id_key not in answer:
+        if not error:
+            return Unknown("an empty error")  # `"error":[]` is how PHP writes that there is none
         text = _error_text(error)
         return Rejected(read_reason(text), text)
     if has_error:
@@ -178,7 +185,7 @@ def read_statuses(body: bytes, ids: Sequence[int]) -> dict[int, UpstreamStatus |
     answer = _decode(body)
     if not isinstance(answer, dict):
         return Unreadable("status", _describe(body))
-    if "error" in answer and not any(str(asked) in answer for asked in ids):
+    if answer.get("error") and not any(str(asked) in answer for asked in ids):
         return Unreadable("status", _error_text(answer["error"]))
     if len(ids) == 1 and "status" in answer:
         return {ids[0]: _read_status(answer)}
@@ -252,7 +259,10 @@ def read_balance(http_status: int, body: bytes) -> tuple[int, str] | Unreadable:
         return Unreadable("balance", _error_text(answer["error"]))
     text = _plain(answer.get("balance"))
     sign = -1 if text is not None and text.startswith("-") else 1
-    micros = read_cost(text.lstrip("-").replace(",", "")) if text is not None else None
+    if text is not None and _GROUPED.fullmatch(text):
+        # Only where commas can be nothing but groups of thousands: `100,842` may be a hundred and a bit.
+        text = text.replace(",", "")
+    micros = read_cost(text.removeprefix("-")) if text is not None else None
     currency = answer.get("currency", "USD")
     if micros is None or not isinstance(currency, str) or not re.fullmatch("[A-Za-z]{3}", currency):
         return Unreadable("balance", f"HTTP {http_status}, no readable `balance`")
@@ -266,6 +276,8 @@ def read_services(http_status: int, body: bytes) -> tuple[list[UpstreamService],
         return Unreadable("services", _error_text(answer["error"]))
     if not isinstance(answer, list):
         return Unreadable("services", f"HTTP {http_status}, {_describe(body)}")
+    if len(answer) > MAX_SERVICES:
+        return Unreadable("services", f"more than {MAX_SERVICES} rows")
     services: list[UpstreamService] = []
     skipped: list[Unreadable] = []
     seen: set[int] = set()
@@ -288,7 +300,8 @@ def _read_service(row: Any) -> UpstreamService | Unreadable:
     what = str(row.get("service"))[:40]
     if service is None:
         return Unreadable(what, "no usable service id")
-    service_type = find_type(str(row.get("type", "Default")))
+    type_name = row.get("type", "Default")
+    service_type = find_type(type_name) if isinstance(type_name, str) else None
     if service_type is None:
         return Unreadable(what, f"unknown type {str(row.get('type'))[:40]!r}")
     rate = _plain(row.get("rate"))

@@ -31,7 +31,7 @@ check: setup
 	$(BIN)/python tools/size_lint.py src tests bench tools
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup
 	$(BIN)/python -m bench

@@ -194,8 +194,10 @@ def next_poll(
     half hour. The pace so far tells when the rest should be done, and that moment is not slept over.
     """
     wait = age / 10
-    if remains is not None and 0 < remains < quantity:
-        wait = min(wait, age * remains / (quantity - remains))
+    # Only where the pace ends the order sooner than a tenth of its age; a slower one would not change the
+    # wait, and of a huge order it is more than a timedelta holds.
+    if remains is not None and 0 < remains * 10 < quantity - remains:
+        wait = min(wait, age * (remains / (quantity - remains)))
     return min(max(wait, shortest), longest)
 
 

@@ -4,6 +4,7 @@ Form, multipart, JSON or query string: published clients send all four (protocol
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,6 +19,7 @@ MAX_FIELDS = 100
 _ABSENT = ("", "undefined", "null")
 """One SDK sends `runs=undefined&interval=undefined` with every order: such values count as not sent."""
 
+_UNESCAPED_LINK = re.compile(rb"(?:^|&)link=(?=[a-z]+://)", re.IGNORECASE)
 _LISTED_BY_COMMA = frozenset({"orders", "refills"})
 
 
@@ -49,7 +51,7 @@ def read_request(
     """
     if method not in ("POST", "GET"):
         raise IncorrectRequest
-    pairs = list(_read_form(query)) if query else []
+    pairs = list(_read_query(query) if method == "GET" else _read_form(query)) if query else []
     if body and method == "POST":
         pairs.extend(_read_body(content_type, body))
     if len(pairs) > MAX_FIELDS:
@@ -74,6 +76,21 @@ def _merge(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         if "\0" in value or fields.setdefault(name, value) != value:
             raise IncorrectRequest
     return fields
+
+
+def _read_query(query: bytes) -> Iterator[tuple[str, str]]:
+    """Pairs of the query string of a GET. A link that was not escaped is the last parameter: it reaches to
+    the end, whatever its own query holds (protocol.md, Transport).
+    """
+    unescaped = _UNESCAPED_LINK.search(query)
+    if unescaped is None:
+        yield from _read_form(query)
+        return
+    yield from _read_form(query[: unescaped.start()])
+    try:
+        yield "link", query[unescaped.end() :].decode()
+    except UnicodeDecodeError as error:
+        raise IncorrectRequest from error
 
 
 def _read_body(content_type: str, body: bytes) -> Iterable[tuple[str, str]]:

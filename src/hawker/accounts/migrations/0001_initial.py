@@ -8,57 +8,77 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('is_active', models.BooleanField(default=True)),
-                ('is_staff', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                ("is_active", models.BooleanField(default=True)),
+                ("is_staff", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'app_user',
-                'constraints': [models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='app_user_email_lower')],
+                "db_table": "app_user",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
+                        name="app_user_email_lower",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AccessVersion',
+            name="AccessVersion",
             fields=[
-                ('id', models.SmallIntegerField(primary_key=True, serialize=False)),
-                ('version', models.BigIntegerField()),
+                ("id", models.SmallIntegerField(primary_key=True, serialize=False)),
+                ("version", models.BigIntegerField()),
             ],
             options={
-                'db_table': 'access_version',
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='access_version_one_row')],
+                "db_table": "access_version",
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="access_version_one_row")],
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('hint', models.CharField(max_length=8)),
-                ('label', models.CharField(default='', max_length=80)),
-                ('scope', models.CharField(choices=[('read', 'Read'), ('order', 'Order')], default='order', max_length=8)),
-                ('allowed_addresses', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=43), default=list, size=None)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("hint", models.CharField(max_length=8)),
+                ("label", models.CharField(default="", max_length=80)),
+                (
+                    "scope",
+                    models.CharField(choices=[("read", "Read"), ("order", "Order")], default="order", max_length=8),
+                ),
+                (
+                    "allowed_addresses",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=43), default=list, size=None
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="api_keys",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'api_key',
-                'constraints': [models.CheckConstraint(condition=models.Q(('scope__in', ['read', 'order'])), name='api_key_scope')],
+                "db_table": "api_key",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("scope__in", ["read", "order"])), name="api_key_scope")
+                ],
             },
         ),
     ]

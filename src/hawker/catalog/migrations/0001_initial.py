@@ -5,90 +5,110 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('providers', '0001_initial'),
+        ("providers", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Category',
+            name="Category",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=255, unique=True)),
-                ('position', models.IntegerField(default=0)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=255, unique=True)),
+                ("position", models.IntegerField(default=0)),
             ],
             options={
-                'db_table': 'category',
+                "db_table": "category",
             },
         ),
         migrations.CreateModel(
-            name='CatalogueVersion',
+            name="CatalogueVersion",
             fields=[
-                ('id', models.SmallIntegerField(primary_key=True, serialize=False)),
-                ('version', models.BigIntegerField()),
+                ("id", models.SmallIntegerField(primary_key=True, serialize=False)),
+                ("version", models.BigIntegerField()),
             ],
             options={
-                'db_table': 'catalogue_version',
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='catalogue_version_one_row')],
+                "db_table": "catalogue_version",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="catalogue_version_one_row")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Service',
+            name="Service",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=255)),
-                ('type', models.CharField(max_length=40)),
-                ('rate', models.CharField(max_length=20)),
-                ('minimum', models.BigIntegerField()),
-                ('maximum', models.BigIntegerField()),
-                ('refill', models.BooleanField(default=False)),
-                ('cancel', models.BooleanField(default=False)),
-                ('dripfeed', models.BooleanField(default=False)),
-                ('free', models.BooleanField(default=False)),
-                ('enabled', models.BooleanField(default=True)),
-                ('position', models.IntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
-                ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='catalog.category')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=255)),
+                ("type", models.CharField(max_length=40)),
+                ("rate", models.CharField(max_length=20)),
+                ("minimum", models.BigIntegerField()),
+                ("maximum", models.BigIntegerField()),
+                ("refill", models.BooleanField(default=False)),
+                ("cancel", models.BooleanField(default=False)),
+                ("dripfeed", models.BooleanField(default=False)),
+                ("free", models.BooleanField(default=False)),
+                ("enabled", models.BooleanField(default=True)),
+                ("position", models.IntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
+                ("category", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="catalog.category")),
             ],
             options={
-                'db_table': 'service',
+                "db_table": "service",
             },
         ),
         migrations.CreateModel(
-            name='Route',
+            name="Route",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('position', models.SmallIntegerField(default=0)),
-                ('upstream_service', models.BigIntegerField()),
-                ('cost_rate', models.CharField(max_length=20)),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='routes', to='providers.provider')),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes', to='catalog.service')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("position", models.SmallIntegerField(default=0)),
+                ("upstream_service", models.BigIntegerField()),
+                ("cost_rate", models.CharField(max_length=20)),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="routes", to="providers.provider"
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="routes", to="catalog.service"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'route',
+                "db_table": "route",
             },
         ),
         migrations.AddConstraint(
-            model_name='service',
-            constraint=models.CheckConstraint(condition=models.Q(('rate__regex', '^[0-9]{1,9}(\\.[0-9]{1,8})?$')), name='service_rate'),
+            model_name="service",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("rate__regex", "^[0-9]{1,9}(\\.[0-9]{1,8})?$")), name="service_rate"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='service',
-            constraint=models.CheckConstraint(condition=models.Q(('minimum__gte', 1), ('maximum__gte', models.F('minimum')), ('maximum__lte', 1000000000000)), name='service_quantity'),
+            model_name="service",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("minimum__gte", 1), ("maximum__gte", models.F("minimum")), ("maximum__lte", 1000000000000)
+                ),
+                name="service_quantity",
+            ),
         ),
         migrations.AddIndex(
-            model_name='route',
-            index=models.Index(fields=['provider', 'upstream_service'], name='route_upstream'),
+            model_name="route",
+            index=models.Index(fields=["provider", "upstream_service"], name="route_upstream"),
         ),
         migrations.AddConstraint(
-            model_name='route',
-            constraint=models.UniqueConstraint(fields=('service', 'provider'), name='route_once'),
+            model_name="route",
+            constraint=models.UniqueConstraint(fields=("service", "provider"), name="route_once"),
         ),
         migrations.AddConstraint(
-            model_name='route',
-            constraint=models.CheckConstraint(condition=models.Q(('cost_rate__regex', '^[0-9]{1,9}(\\.[0-9]{1,8})?$')), name='route_cost_rate'),
+            model_name="route",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cost_rate__regex", "^[0-9]{1,9}(\\.[0-9]{1,8})?$")), name="route_cost_rate"
+            ),
         ),
     ]

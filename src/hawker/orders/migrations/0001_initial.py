@@ -6,101 +6,232 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('providers', '0001_initial'),
+        ("providers", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('account_id', models.BigIntegerField()),
-                ('service_id', models.BigIntegerField()),
-                ('type', models.CharField(max_length=40)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('unknown', 'Unknown'), ('rejected', 'Rejected'), ('submitted', 'Submitted'), ('in_progress', 'In Progress'), ('processing', 'Processing'), ('completed', 'Completed'), ('partial', 'Partial'), ('canceled', 'Canceled')], max_length=12)),
-                ('link', models.TextField()),
-                ('quantity', models.BigIntegerField()),
-                ('extra', models.JSONField(null=True)),
-                ('rate', models.CharField(max_length=20)),
-                ('charge_micros', models.BigIntegerField()),
-                ('refunded_micros', models.BigIntegerField(default=0)),
-                ('earned_micros', models.BigIntegerField(default=0)),
-                ('settlements', models.SmallIntegerField(default=0)),
-                ('cost_micros', models.BigIntegerField(null=True)),
-                ('start_count', models.BigIntegerField(null=True)),
-                ('remains', models.BigIntegerField(null=True)),
-                ('provider_id', models.BigIntegerField(null=True)),
-                ('upstream_id', models.BigIntegerField(null=True)),
-                ('upstream_charge_micros', models.BigIntegerField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("account_id", models.BigIntegerField()),
+                ("service_id", models.BigIntegerField()),
+                ("type", models.CharField(max_length=40)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("sending", "Sending"),
+                            ("unknown", "Unknown"),
+                            ("rejected", "Rejected"),
+                            ("submitted", "Submitted"),
+                            ("in_progress", "In Progress"),
+                            ("processing", "Processing"),
+                            ("completed", "Completed"),
+                            ("partial", "Partial"),
+                            ("canceled", "Canceled"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("link", models.TextField()),
+                ("quantity", models.BigIntegerField()),
+                ("extra", models.JSONField(null=True)),
+                ("rate", models.CharField(max_length=20)),
+                ("charge_micros", models.BigIntegerField()),
+                ("refunded_micros", models.BigIntegerField(default=0)),
+                ("earned_micros", models.BigIntegerField(default=0)),
+                ("settlements", models.SmallIntegerField(default=0)),
+                ("cost_micros", models.BigIntegerField(null=True)),
+                ("start_count", models.BigIntegerField(null=True)),
+                ("remains", models.BigIntegerField(null=True)),
+                ("provider_id", models.BigIntegerField(null=True)),
+                ("upstream_id", models.BigIntegerField(null=True)),
+                ("upstream_charge_micros", models.BigIntegerField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'orders',
-                'indexes': [models.Index(fields=['account_id', 'id'], name='orders_account'), models.Index(condition=models.Q(('state', 'unknown')), fields=['id'], name='orders_unknown')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'sending', 'unknown', 'rejected', 'submitted', 'in_progress', 'processing', 'completed', 'partial', 'canceled'])), name='orders_state'), models.CheckConstraint(condition=models.Q(('quantity__gte', 1)), name='orders_quantity'), models.CheckConstraint(condition=models.Q(('refunded_micros__gte', 0), ('earned_micros__gte', 0), ('charge_micros__gte', django.db.models.expressions.CombinedExpression(models.F('refunded_micros'), '+', models.F('earned_micros')))), name='orders_settled_within_charge'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ('completed', 'partial', 'canceled')), _negated=True), ('charge_micros', django.db.models.expressions.CombinedExpression(models.F('refunded_micros'), '+', models.F('earned_micros'))), _connector='OR'), name='orders_finished_settled'), models.UniqueConstraint(condition=models.Q(('upstream_id__isnull', False)), fields=('provider_id', 'upstream_id'), name='orders_upstream_unique')],
+                "db_table": "orders",
+                "indexes": [
+                    models.Index(fields=["account_id", "id"], name="orders_account"),
+                    models.Index(condition=models.Q(("state", "unknown")), fields=["id"], name="orders_unknown"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                [
+                                    "queued",
+                                    "sending",
+                                    "unknown",
+                                    "rejected",
+                                    "submitted",
+                                    "in_progress",
+                                    "processing",
+                                    "completed",
+                                    "partial",
+                                    "canceled",
+                                ],
+                            )
+                        ),
+                        name="orders_state",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("quantity__gte", 1)), name="orders_quantity"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("refunded_micros__gte", 0),
+                            ("earned_micros__gte", 0),
+                            (
+                                "charge_micros__gte",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("refunded_micros"), "+", models.F("earned_micros")
+                                ),
+                            ),
+                        ),
+                        name="orders_settled_within_charge",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ("completed", "partial", "canceled")), _negated=True),
+                            (
+                                "charge_micros",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("refunded_micros"), "+", models.F("earned_micros")
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="orders_finished_settled",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("upstream_id__isnull", False)),
+                        fields=("provider_id", "upstream_id"),
+                        name="orders_upstream_unique",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OrderEvent',
+            name="OrderEvent",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('order_id', models.BigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('from_state', models.CharField(max_length=12)),
-                ('to_state', models.CharField(max_length=12)),
-                ('actor', models.CharField(max_length=120)),
-                ('reason', models.CharField(max_length=500)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("order_id", models.BigIntegerField()),
+                ("at", models.DateTimeField()),
+                ("from_state", models.CharField(max_length=12)),
+                ("to_state", models.CharField(max_length=12)),
+                ("actor", models.CharField(max_length=120)),
+                ("reason", models.CharField(max_length=500)),
             ],
             options={
-                'db_table': 'order_event',
-                'indexes': [models.Index(fields=['order_id', 'id'], name='order_event_order')],
+                "db_table": "order_event",
+                "indexes": [models.Index(fields=["order_id", "id"], name="order_event_order")],
             },
         ),
         migrations.CreateModel(
-            name='Work',
+            name="Work",
             fields=[
-                ('pk', models.CompositePrimaryKey('order_id', 'kind', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('order_id', models.BigIntegerField()),
-                ('kind', models.CharField(choices=[('dispatch', 'Dispatch'), ('poll', 'Poll')], max_length=10)),
-                ('provider_id', models.BigIntegerField()),
-                ('due_at', models.DateTimeField()),
-                ('tries', models.IntegerField(default=0)),
-                ('hold', models.CharField(default='', max_length=80)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "order_id", "kind", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("order_id", models.BigIntegerField()),
+                ("kind", models.CharField(choices=[("dispatch", "Dispatch"), ("poll", "Poll")], max_length=10)),
+                ("provider_id", models.BigIntegerField()),
+                ("due_at", models.DateTimeField()),
+                ("tries", models.IntegerField(default=0)),
+                ("hold", models.CharField(default="", max_length=80)),
             ],
             options={
-                'db_table': 'work',
-                'indexes': [models.Index(fields=['kind', 'provider_id', 'due_at'], name='work_due')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['dispatch', 'poll'])), name='work_kind')],
+                "db_table": "work",
+                "indexes": [models.Index(fields=["kind", "provider_id", "due_at"], name="work_due")],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("kind__in", ["dispatch", "poll"])), name="work_kind")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('add', 'Add')], max_length=8)),
-                ('n', models.SmallIntegerField()),
-                ('state', models.CharField(choices=[('sending', 'Sending'), ('accepted', 'Accepted'), ('rejected', 'Rejected'), ('not_sent', 'Not Sent'), ('unknown', 'Unknown'), ('not_created', 'Not Created'), ('manual', 'Manual')], max_length=12)),
-                ('lease_until', models.DateTimeField()),
-                ('worker', models.CharField(max_length=80)),
-                ('expected_cost_micros', models.BigIntegerField(null=True)),
-                ('started_at', models.DateTimeField()),
-                ('done_at', models.DateTimeField(null=True)),
-                ('http_status', models.SmallIntegerField(null=True)),
-                ('body_head', models.TextField(default='')),
-                ('upstream_id', models.BigIntegerField(null=True)),
-                ('evidence', models.TextField(default='')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='providers.provider')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='orders.order')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(choices=[("add", "Add")], max_length=8)),
+                ("n", models.SmallIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("sending", "Sending"),
+                            ("accepted", "Accepted"),
+                            ("rejected", "Rejected"),
+                            ("not_sent", "Not Sent"),
+                            ("unknown", "Unknown"),
+                            ("not_created", "Not Created"),
+                            ("manual", "Manual"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("lease_until", models.DateTimeField()),
+                ("worker", models.CharField(max_length=80)),
+                ("expected_cost_micros", models.BigIntegerField(null=True)),
+                ("started_at", models.DateTimeField()),
+                ("done_at", models.DateTimeField(null=True)),
+                ("http_status", models.SmallIntegerField(null=True)),
+                ("body_head", models.TextField(default="")),
+                ("upstream_id", models.BigIntegerField(null=True)),
+                ("evidence", models.TextField(default="")),
+                ("provider", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="providers.provider")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="attempts", to="orders.order"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'attempt',
-                'indexes': [models.Index(condition=models.Q(('state', 'sending')), fields=['lease_until'], name='attempt_leases')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['sending', 'accepted', 'rejected', 'not_sent', 'unknown', 'not_created', 'manual'])), name='attempt_state'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'accepted'), ('upstream_id__isnull', False)), models.Q(('state', 'accepted'), _negated=True), _connector='OR'), name='attempt_accepted_has_id'), models.UniqueConstraint(fields=('order', 'kind', 'n'), name='attempt_numbered'), models.UniqueConstraint(condition=models.Q(('kind', 'add'), ('state__in', ('sending', 'unknown', 'accepted'))), fields=('order', 'kind'), name='attempt_one_live'), models.UniqueConstraint(condition=models.Q(('upstream_id__isnull', False)), fields=('provider', 'kind', 'upstream_id'), name='attempt_upstream_unique')],
+                "db_table": "attempt",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "sending")), fields=["lease_until"], name="attempt_leases"
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                ["sending", "accepted", "rejected", "not_sent", "unknown", "not_created", "manual"],
+                            )
+                        ),
+                        name="attempt_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "accepted"), ("upstream_id__isnull", False)),
+                            models.Q(("state", "accepted"), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="attempt_accepted_has_id",
+                    ),
+                    models.UniqueConstraint(fields=("order", "kind", "n"), name="attempt_numbered"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "add"), ("state__in", ("sending", "unknown", "accepted"))),
+                        fields=("order", "kind"),
+                        name="attempt_one_live",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("upstream_id__isnull", False)),
+                        fields=("provider", "kind", "upstream_id"),
+                        name="attempt_upstream_unique",
+                    ),
+                ],
             },
         ),
     ]

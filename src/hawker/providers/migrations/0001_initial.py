@@ -4,34 +4,37 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Provider',
+            name="Provider",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=80, unique=True)),
-                ('url', models.CharField(max_length=500)),
-                ('key_cipher', models.BinaryField()),
-                ('currency', models.CharField(max_length=3)),
-                ('exchange_rate', models.CharField(default='1', max_length=20)),
-                ('allow_private', models.BooleanField(default=False)),
-                ('enabled', models.BooleanField(default=True)),
-                ('balance_micros', models.BigIntegerField(null=True)),
-                ('balance_at', models.DateTimeField(null=True)),
-                ('paused_until', models.DateTimeField(null=True)),
-                ('pause_reason', models.CharField(default='', max_length=500)),
-                ('failures', models.IntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=80, unique=True)),
+                ("url", models.CharField(max_length=500)),
+                ("key_cipher", models.BinaryField()),
+                ("currency", models.CharField(max_length=3)),
+                ("exchange_rate", models.CharField(default="1", max_length=20)),
+                ("allow_private", models.BooleanField(default=False)),
+                ("enabled", models.BooleanField(default=True)),
+                ("balance_micros", models.BigIntegerField(null=True)),
+                ("balance_at", models.DateTimeField(null=True)),
+                ("paused_until", models.DateTimeField(null=True)),
+                ("pause_reason", models.CharField(default="", max_length=500)),
+                ("failures", models.IntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'provider',
-                'constraints': [models.CheckConstraint(condition=models.Q(('exchange_rate__regex', '^[0-9]{1,9}(\\.[0-9]{1,8})?$')), name='provider_exchange_rate')],
+                "db_table": "provider",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("exchange_rate__regex", "^[0-9]{1,9}(\\.[0-9]{1,8})?$")),
+                        name="provider_exchange_rate",
+                    )
+                ],
             },
         ),
     ]

@@ -1,0 +1,28 @@
+"""How much of everything: customers, services, orders, seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run's size. The defaults are issue 5's; --quick keeps the shape and shrinks the rest."""
+
+    customers: int = 1_000
+    services: int = 5_000
+    orders: int = 200_000
+    seconds: int = 5
+    """Of load in each measured run; the generators take whole ones."""
+    warm_seconds: int = 1
+    """Of load before the first one, not counted: caches, prepared statements, the server's first steps."""
+    runs: int = 3
+    """Of each side; sides take turns, so that a neighbour's noise on the machine meets all of them."""
+    extra_turns: int = 2
+    """To repeat disturbed ones, for each work."""
+    connections: int = 64
+    serve_processes: int = 1
+    """As `hawker up` starts them."""
+    limit_seconds: float = 900.0
+    """The whole run ends here, whatever hangs."""
+
+
+QUICK = Plan(customers=1_000, services=5_000, orders=100_000, seconds=1, runs=1, extra_turns=0, limit_seconds=180.0)

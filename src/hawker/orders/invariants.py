@@ -19,7 +19,18 @@ INVARIANTS = (
              LEFT JOIN transfer t ON t.kind = 'charge' AND t.reference = o.id AND t.account_id = o.account_id
                                  AND t.created_at = o.created_at
             GROUP BY o.id
-           HAVING count(t.id) <> (o.charge_micros > 0)::int OR COALESCE(sum(t.amount_micros), 0) <> o.charge_micros
+           HAVING count(t.id) <> (o.charge_micros > 0 AND NOT o.from_parent)::int
+               OR COALESCE(sum(t.amount_micros), 0) <> CASE WHEN o.from_parent THEN 0 ELSE o.charge_micros END
+            UNION ALL
+           SELECT format('order %s: handed %s to its runs, they hold %s', p.id, p.handed_micros, COALESCE(c.charged, 0))
+             FROM orders p
+             LEFT JOIN (SELECT parent_id, sum(charge_micros) AS charged FROM orders
+                         WHERE from_parent GROUP BY parent_id) c ON c.parent_id = p.id
+            WHERE p.handed_micros <> COALESCE(c.charged, 0)
+            UNION ALL
+           SELECT format('order %s: its parent %s is not there, or another account''s', c.id, c.parent_id)
+             FROM orders c LEFT JOIN orders p ON p.id = c.parent_id
+            WHERE c.parent_id IS NOT NULL AND p.account_id IS DISTINCT FROM c.account_id
             UNION ALL
            SELECT format('transfer %s: the charge of an order that is not there', t.id) FROM transfer t
             WHERE t.kind = 'charge' AND NOT EXISTS (SELECT FROM orders o WHERE o.id = t.reference)""",
@@ -38,7 +49,7 @@ INVARIANTS = (
                           FROM transfer WHERE kind IN ('refund', 'delivery') GROUP BY reference) t ON t.reference = o.id
             WHERE o.refunded_micros <> COALESCE(t.refunded, 0) OR o.earned_micros <> COALESCE(t.earned, 0)
                OR o.refunded_micros < 0 OR o.earned_micros < 0
-               OR o.refunded_micros + o.earned_micros > o.charge_micros
+               OR o.refunded_micros + o.earned_micros + o.handed_micros > o.charge_micros
             UNION ALL
            SELECT format('transfer %s: a refund to another account than the order''s', t.id)
              FROM transfer t JOIN orders o ON o.id = t.reference
@@ -51,11 +62,12 @@ INVARIANTS = (
         "I8",
         "a finished order holds no escrow, an open one does",
         _ORDERS,
-        """SELECT format('order %s: %s, escrow %s', id, state, charge_micros - refunded_micros - earned_micros)
-             FROM orders
+        """SELECT format('order %s: %s, escrow %s', id, state, escrow)
+             FROM (SELECT *, charge_micros - refunded_micros - earned_micros - handed_micros AS escrow FROM orders) o
             WHERE charge_micros > 0
-              AND (state IN ('completed', 'partial', 'canceled'))
-                  <> (charge_micros - refunded_micros - earned_micros = 0)""",
+              AND CASE WHEN state IN ('completed', 'partial', 'canceled', 'expired') THEN escrow <> 0
+                       -- A drip-feed that has handed all to its runs waits for them with nothing of its own.
+                       ELSE escrow = 0 AND handed_micros = 0 END""",
     ),
     Invariant(
         "I12",
@@ -101,7 +113,7 @@ INVARIANTS = (
             UNION ALL
            SELECT format('order %s: %s, but %s is still due', o.id, o.state, w.kind)
              FROM work w JOIN orders o ON o.id = w.order_id
-            WHERE o.state IN ('completed', 'partial', 'canceled')
+            WHERE o.state IN ('completed', 'partial', 'canceled', 'expired')
             UNION ALL
            SELECT format('work %s of order %s, which is not there', w.kind, w.order_id)
              FROM work w WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = w.order_id)""",

@@ -17,14 +17,24 @@ class State(models.TextChoices):
     COMPLETED = "completed"
     PARTIAL = "partial"
     CANCELED = "canceled"
+    # Of orders that are bought through their children only: drip-feeds and local subscriptions.
+    ACTIVE = "active"
+    PAUSED = "paused"
+    EXPIRED = "expired"
 
 
-FINISHED = (State.COMPLETED, State.PARTIAL, State.CANCELED)
+FINISHED = (State.COMPLETED, State.PARTIAL, State.CANCELED, State.EXPIRED)
 
 
 class Order(models.Model):
     """One order. account_id and service_id carry no foreign keys: their row locks would serialise
-    all orders of one service; accounts and services are never deleted, and the checker looks."""
+    all orders of one service; accounts and services are never deleted, and the checker looks.
+
+    A drip-feed is a parent that was charged for all of its runs; each run is a child whose charge the
+    parent hands down: `handed_micros` of the parent is the sum of its children's charges, and a child that is
+    `from_parent` has no charge transfer of its own. A subscription's children are charged one by one. `part`
+    numbers the children of a parent from 1: the run, or the post.
+    """
 
     id = models.BigAutoField(primary_key=True)
     account_id = models.BigIntegerField()
@@ -38,6 +48,7 @@ class Order(models.Model):
     charge_micros = models.BigIntegerField()
     refunded_micros = models.BigIntegerField(default=0)
     earned_micros = models.BigIntegerField(default=0)
+    handed_micros = models.BigIntegerField(db_default=0)
     settlements = models.SmallIntegerField(default=0)
     cost_micros = models.BigIntegerField(null=True)
     start_count = models.BigIntegerField(null=True)
@@ -45,6 +56,9 @@ class Order(models.Model):
     provider_id = models.BigIntegerField(null=True)
     upstream_id = models.BigIntegerField(null=True)
     upstream_charge_micros = models.BigIntegerField(null=True)
+    parent_id = models.BigIntegerField(null=True)
+    part = models.IntegerField(null=True)
+    from_parent = models.BooleanField(db_default=False)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -56,12 +70,22 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=Q(refunded_micros__gte=0)
                 & Q(earned_micros__gte=0)
-                & Q(charge_micros__gte=F("refunded_micros") + F("earned_micros")),
+                & Q(handed_micros__gte=0)
+                & Q(charge_micros__gte=F("refunded_micros") + F("earned_micros") + F("handed_micros")),
                 name="orders_settled_within_charge",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=FINISHED) | Q(charge_micros=F("refunded_micros") + F("earned_micros")),
+                condition=~Q(state__in=FINISHED)
+                | Q(charge_micros=F("refunded_micros") + F("earned_micros") + F("handed_micros")),
                 name="orders_finished_settled",
+            ),
+            models.CheckConstraint(
+                condition=Q(parent_id__isnull=True, part__isnull=True, from_parent=False)
+                | Q(parent_id__isnull=False, part__gte=1),
+                name="orders_child_numbered",
+            ),
+            models.UniqueConstraint(
+                fields=["parent_id", "part"], condition=Q(parent_id__isnull=False), name="orders_part_unique"
             ),
             models.UniqueConstraint(
                 fields=["provider_id", "upstream_id"],
@@ -80,6 +104,12 @@ class WorkKind(models.TextChoices):
 
     DISPATCH = "dispatch"
     POLL = "poll"
+    DRIP = "drip"  # the next run of a drip-feed
+    SUBSCRIBE = "subscribe"  # the next look at a subscription's posts
+    REFILL = "refill"  # a refill to be asked for upstream
+    FOLLOW = "follow"  # a refill to be asked about
+    CANCEL = "cancel"  # a cancel to be asked for upstream
+    RECONCILE = "reconcile"  # an unknown attempt to be cleared up
 
 
 class Work(models.Model):
@@ -106,6 +136,7 @@ class AttemptKind(models.TextChoices):
     """What was asked of the provider."""
 
     ADD = "add"
+    REFILL = "refill"
 
 
 class AttemptState(models.TextChoices):

@@ -10,7 +10,7 @@ from hawker.orders.errors import IllegalMove
 from hawker.orders.models import FINISHED, State
 from hawker.protocol.errors import IncorrectParameter, IncorrectService, QuantityAbove, QuantityBelow
 from hawker.protocol.service_types import OrderForm, QuantityRule
-from hawker.protocol.statuses import OrderStatus
+from hawker.protocol.statuses import OrderStatus, SubscriptionStatus
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.SENDING, State.CANCELED}),
@@ -20,13 +20,16 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.SUBMITTED: frozenset({State.IN_PROGRESS, State.PROCESSING, State.COMPLETED, State.PARTIAL, State.CANCELED}),
     State.IN_PROGRESS: frozenset({State.PROCESSING, State.COMPLETED, State.PARTIAL, State.CANCELED}),
     State.PROCESSING: frozenset({State.IN_PROGRESS, State.COMPLETED, State.PARTIAL, State.CANCELED}),
+    State.ACTIVE: frozenset({State.PAUSED, State.COMPLETED, State.PARTIAL, State.CANCELED, State.EXPIRED}),
+    State.PAUSED: frozenset({State.ACTIVE, State.COMPLETED, State.PARTIAL, State.CANCELED, State.EXPIRED}),
     State.COMPLETED: frozenset(),
     State.PARTIAL: frozenset(),
     State.CANCELED: frozenset(),
+    State.EXPIRED: frozenset(),
 }
 """Every move there is. The database refuses all others too (migrations/0002)."""
 
-_WIRE: dict[State, OrderStatus] = {
+_WIRE: dict[State, OrderStatus | SubscriptionStatus] = {
     # Customers do not see how their order is bought: all of this reads Pending (design.md §5).
     State.QUEUED: OrderStatus.PENDING,
     State.SENDING: OrderStatus.PENDING,
@@ -38,6 +41,9 @@ _WIRE: dict[State, OrderStatus] = {
     State.COMPLETED: OrderStatus.COMPLETED,
     State.PARTIAL: OrderStatus.PARTIAL,
     State.CANCELED: OrderStatus.CANCELED,
+    State.ACTIVE: SubscriptionStatus.ACTIVE,
+    State.PAUSED: SubscriptionStatus.PAUSED,
+    State.EXPIRED: SubscriptionStatus.EXPIRED,
 }
 
 WIRE_STATUS: dict[str, str] = {state.value: status.value for state, status in _WIRE.items()}

@@ -9,7 +9,9 @@ BEGIN
         'submitted>in_progress', 'submitted>processing',
         'submitted>completed', 'submitted>partial', 'submitted>canceled',
         'in_progress>processing', 'in_progress>completed', 'in_progress>partial', 'in_progress>canceled',
-        'processing>in_progress', 'processing>completed', 'processing>partial', 'processing>canceled')
+        'processing>in_progress', 'processing>completed', 'processing>partial', 'processing>canceled',
+        'active>paused', 'active>completed', 'active>partial', 'active>canceled', 'active>expired',
+        'paused>active', 'paused>completed', 'paused>partial', 'paused>canceled', 'paused>expired')
     THEN
         RAISE EXCEPTION 'order %: no move from % to %', OLD.id, OLD.state, NEW.state
             USING ERRCODE = 'check_violation', CONSTRAINT = 'orders_move';
@@ -24,6 +26,8 @@ CREATE TRIGGER orders_terms_stay BEFORE UPDATE ON orders
     FOR EACH ROW WHEN (OLD.id <> NEW.id OR OLD.account_id <> NEW.account_id OR OLD.charge_micros <> NEW.charge_micros
         OR OLD.quantity <> NEW.quantity OR OLD.link <> NEW.link OR OLD.service_id <> NEW.service_id
         OR OLD.refunded_micros > NEW.refunded_micros OR OLD.earned_micros > NEW.earned_micros
+        OR OLD.handed_micros > NEW.handed_micros
+        OR (OLD.parent_id, OLD.part, OLD.from_parent) IS DISTINCT FROM (NEW.parent_id, NEW.part, NEW.from_parent)
         OR (OLD.upstream_id IS NOT NULL AND (OLD.upstream_id, OLD.provider_id) IS DISTINCT FROM (NEW.upstream_id, NEW.provider_id)))
     EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER orders_stay BEFORE DELETE OR TRUNCATE ON orders

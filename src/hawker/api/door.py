@@ -16,12 +16,14 @@ from hawker.core.clock import Clock, SystemClock
 from hawker.core.errors import Refusal, Unavailable
 from hawker.core.settings import settings
 from hawker.ledger.actions import read_balances
+from hawker.orders.actions.cancel import CancelAnswers, CancelAsk, Canceling, request_cancels
 from hawker.orders.actions.place import Draft, place_orders
 from hawker.orders.actions.read import StatusAsk, read_statuses
 from hawker.protocol.errors import IncorrectOrder, IncorrectRequest, InvalidKey
 from hawker.protocol.params import read_ids
 from hawker.protocol.replies import (
     balance_reply,
+    cancels_reply,
     error_reply,
     order_reply,
     plain_error_reply,
@@ -36,6 +38,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 DATABASE_THREADS = 6
 MAX_STATUS_BATCH = 64
 """Fewer asks to a batch than elsewhere: each may carry a hundred ids."""
+
+MAX_CHANGE_BATCH = 16
+"""Fewer still where each of a hundred ids is an order to lock and to change."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +57,7 @@ class Door:
     """API v2: reads a request, finds who asks, has a batch verb answer, writes the bytes."""
 
     def __init__(self, *, clock: Clock | None = None, placed: Callable[[], None] = lambda: None) -> None:
-        """`placed` is called after a batch in which orders were placed, in one of the database's threads."""
+        """`placed` is called after a batch that left work for the workers, in one of the database's threads."""
         self._clock = clock or SystemClock()
         self._placed = placed
         self._executor = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="batch")
@@ -63,12 +68,16 @@ class Door:
         self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(
             read_statuses, executor=self._executor, max_batch=MAX_STATUS_BATCH
         )
+        self._cancels: Coalescer[CancelAsk, CancelAnswers] = Coalescer(
+            self._cancel_all, executor=self._executor, max_batch=MAX_CHANGE_BATCH
+        )
         self._catalogues: Coalescer[Grant, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
         self._gate = Gate(keys.ask)
         self._hearing: asyncio.Task[None] | None = None
         self._actions: dict[str, Callable[[Grant, Request], Awaitable[bytes]]] = {
             "add": self._add,
             "balance": self._balance,
+            "cancel": self._cancel,
             "services": self._services,
             "status": self._status,
         }
@@ -139,14 +148,26 @@ class Door:
         return found[single].encode()
 
     async def _add(self, grant: Grant, request: Request) -> bytes:
-        if request.reads_only and not settings().api_get_writes:
-            raise IncorrectRequest
-        if grant.scope is not KeyScope.ORDER:
-            raise InvalidKey
+        _check_may_write(grant, request)
         answer = await self._adds.ask(Draft(grant.account_id, request.fields))
         if isinstance(answer, Refusal):
             raise answer
         return order_reply(answer)
+
+    async def _cancel(self, grant: Grant, request: Request) -> bytes:
+        _check_may_write(grant, request)
+        # A lone `order` is a list of one (protocol.md, Replies).
+        listed = request.fields.get("orders", request.fields.get("order"))
+        if listed is None:
+            raise IncorrectOrder
+        answers = await self._cancels.ask(CancelAsk(grant.account_id, read_ids(listed)))
+        return cancels_reply({asked: _refusal(answer) for asked, answer in answers.items()})
+
+    def _cancel_all(self, asks: Sequence[CancelAsk]) -> list[CancelAnswers]:
+        answers = request_cancels(asks, now=self._clock.now())
+        if any(answer is Canceling.ASKED for answered in answers for answer in answered.values()):
+            self._executor.submit(self._placed)
+        return answers
 
     def _place(self, drafts: Sequence[Draft]) -> list[int | Refusal]:
         answers = place_orders(drafts, now=self._clock.now())
@@ -154,6 +175,18 @@ class Door:
             # In a thread of its own: the customers of this batch do not wait for the hint to the workers.
             self._executor.submit(self._placed)
         return answers
+
+
+def _check_may_write(grant: Grant, request: Request) -> None:
+    """Raise the refusal where this transport or this key may only read."""
+    if request.reads_only and not settings().api_get_writes:
+        raise IncorrectRequest
+    if grant.scope is not KeyScope.ORDER:
+        raise InvalidKey
+
+
+def _refusal(answer: object) -> Refusal | None:
+    return answer if isinstance(answer, Refusal) else None
 
 
 def _catalogues(asks: Sequence[Grant]) -> list[Catalogue]:

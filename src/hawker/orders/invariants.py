@@ -111,6 +111,9 @@ INVARIANTS = (
             WHERE NOT EXISTS (SELECT FROM work w WHERE w.order_id = o.id AND w.kind = f.kind)
               AND EXISTS (SELECT FROM route r WHERE r.service_id = o.service_id)
             UNION ALL
+           SELECT format('order %s: %s although a cancel of it was asked for', o.id, o.state)
+             FROM orders o WHERE o.cancel_requested_at IS NOT NULL AND o.state IN ('queued', 'rejected')
+            UNION ALL
            SELECT format('order %s: %s, but %s is still due', o.id, o.state, w.kind)
              FROM work w JOIN orders o ON o.id = w.order_id
             WHERE o.state IN ('completed', 'partial', 'canceled', 'expired')

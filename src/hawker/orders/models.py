@@ -34,6 +34,9 @@ class Order(models.Model):
     parent hands down: `handed_micros` of the parent is the sum of its children's charges, and a child that is
     `from_parent` has no charge transfer of its own. A subscription's children are charged one by one. `part`
     numbers the children of a parent from 1: the run, or the post.
+
+    `cancel_requested_at` is a wish that stands: it is carried out as soon as it is known where the order is
+    (actions/cancel.py). `ended_at` is when the order came to its end, from which refills are counted.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -59,8 +62,10 @@ class Order(models.Model):
     parent_id = models.BigIntegerField(null=True)
     part = models.IntegerField(null=True)
     from_parent = models.BooleanField(db_default=False)
+    cancel_requested_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "orders"

@@ -13,7 +13,8 @@ from hawker.protocol.service_types import OrderForm, QuantityRule
 from hawker.protocol.statuses import OrderStatus, SubscriptionStatus
 
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.SENDING, State.CANCELED}),
+    # In progress at once is what staff deliver: no provider is asked.
+    State.QUEUED: frozenset({State.SENDING, State.IN_PROGRESS, State.CANCELED}),
     State.SENDING: frozenset({State.SUBMITTED, State.REJECTED, State.UNKNOWN, State.QUEUED}),
     State.REJECTED: frozenset({State.QUEUED, State.CANCELED}),
     State.UNKNOWN: frozenset({State.SUBMITTED, State.QUEUED, State.CANCELED}),

@@ -73,6 +73,48 @@ class RefillNotFound(Refusal):
     code: ClassVar[str] = "refill_not_found"
 
 
+class RefillDisabled(Refusal):
+    """The service offers no refill."""
+
+    code: ClassVar[str] = "refill_disabled"
+
+
+class RefillTooEarly(Refusal):
+    """Less than 24 hours have passed since the order's end or its last refill."""
+
+    code: ClassVar[str] = "refill_too_early"
+
+
+class RefillOver(Refusal):
+    """The days in which the service offers a refill are over."""
+
+    code: ClassVar[str] = "refill_over"
+
+
+class RefillRunning(Refusal):
+    """A refill of the order is under way."""
+
+    code: ClassVar[str] = "refill_running"
+
+
+class OrderNotCompleted(Refusal):
+    """The order has not been delivered, so there is nothing to refill."""
+
+    code: ClassVar[str] = "order_not_completed"
+
+
+class CancelDisabled(Refusal):
+    """The service offers no cancel."""
+
+    code: ClassVar[str] = "cancel_disabled"
+
+
+class OrderCompleted(Refusal):
+    """The order has ended: there is nothing left to cancel."""
+
+    code: ClassVar[str] = "order_completed"
+
+
 class IncorrectQuantity(Refusal):
     """The quantity is missing or not a whole number."""
 

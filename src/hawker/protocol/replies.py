@@ -11,6 +11,7 @@ import msgspec
 from hawker.core.errors import Refusal
 from hawker.core.money import format_micros
 from hawker.protocol.errors import TEXTS, text_of
+from hawker.protocol.params import read_whole
 
 _encode = msgspec.json.Encoder().encode
 _CONSTANT_ERRORS = {code: _encode({"error": text}) for code, text in TEXTS.items() if "{" not in text}
@@ -86,6 +87,25 @@ def statuses_reply(ids: Sequence[str], objects: Mapping[str, str]) -> bytes:
     missing = _CONSTANT_ERRORS["incorrect_order"].decode()
     members = ",".join(f"{_key(asked)}:{objects.get(asked, missing)}" for asked in ids)
     return f"{{{members}}}".encode()
+
+
+def cancels_reply(answers: Mapping[str, Refusal | None]) -> bytes:
+    """`[{"order":9,"cancel":{"error":"…"}},{"order":2,"cancel":1}]`, by each id as it was asked.
+
+    1 says that the cancel was asked for; the outcome shows in the order's status.
+    """
+    return _encode(
+        [
+            {"order": _id(asked), "cancel": 1 if refusal is None else {"error": text_of(refusal)}}
+            for asked, refusal in answers.items()
+        ]
+    )
+
+
+def _id(asked: str) -> int | str:
+    """An id as arrays show it: a number, unless what was asked is none."""
+    number = read_whole(asked)
+    return asked if number is None else number
 
 
 def _key(asked: str) -> str:

@@ -9,11 +9,10 @@ from hawker.core.failpoints import failpoint
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import lock_accounts, open_book
-from hawker.orders.actions.move import Change, replace_work, write_changes
-from hawker.orders.models import State, WorkKind
+from hawker.orders.actions.move import Change, Terms, write_changes
+from hawker.orders.models import State
 from hawker.orders.queries import follow as queries
-from hawker.orders.rules import TRANSITIONS, backoff, due_after, is_finished, next_poll, settle, state_of
-from hawker.protocol.statuses import OrderStatus
+from hawker.orders.rules import TRANSITIONS, backoff, due_after, is_finished, next_poll, state_of
 from hawker.protocol.upstream import Unreadable, UpstreamStatus
 
 POLL_LEASE = timedelta(seconds=25)
@@ -75,7 +74,6 @@ def _apply(cursor: Cursor, readings: Sequence[Reading], now: datetime) -> int:
         book = open_book(lock_accounts(cursor, (change.account_id for change in changes if change.settlement)))
         write_changes(cursor, changes, book, actor=ACTOR, now=now)
     ended = {change.order_id for change in changes if change.settlement is not None}
-    replace_work(cursor, [(order_id, WorkKind.POLL) for order_id in ended], [])
     again = [
         (reading.polled.order_id, *_next(reading, now)) for reading in readings if reading.polled.order_id not in ended
     ]
@@ -103,7 +101,8 @@ def _clamped(remains: int, quantity: int) -> int:
 
 
 def _change(row: tuple[int, str, int, int, int, int, int, int], answer: UpstreamStatus) -> Change | None:
-    order_id, state_text, account_id, quantity, charge, refunded, earned, settlements = row
+    order_id, state_text, *rest = row
+    terms = Terms(*rest)
     before, after = State(state_text), state_of(answer.status)
     if is_finished(before):
         return None
@@ -112,7 +111,7 @@ def _change(row: tuple[int, str, int, int, int, int, int, int], answer: Upstream
         before,
         (after,) if after in TRANSITIONS[before] else (),
         start_count=answer.start_count,
-        remains=None if answer.remains is None else _clamped(answer.remains, quantity),
+        remains=None if answer.remains is None else _clamped(answer.remains, terms.quantity),
         upstream_charge_micros=answer.charge_micros,
     )
     if change.path and is_finished(after):
@@ -120,15 +119,7 @@ def _change(row: tuple[int, str, int, int, int, int, int, int], answer: Upstream
             # How much is owed back cannot be read, so nothing is guessed: ask again.
             change.path = ()
             return change
-        change.account_id, change.settlements = account_id, settlements
-        change.settlement = settle(
-            charge_micros=charge,
-            refunded_micros=refunded,
-            earned_micros=earned,
-            quantity=quantity,
-            status=OrderStatus(answer.status),
-            remains=answer.remains,
-        )
+        change.end(terms, answer.status, answer.remains)
         change.reason = f"the provider says {answer.status}, remains {answer.remains}"
     return change
 

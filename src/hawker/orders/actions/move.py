@@ -1,6 +1,6 @@
 """The one way in which an order changes after it was placed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,20 @@ from hawker.core.sql import Cursor, ask
 from hawker.ledger.book import Book
 from hawker.orders.models import State, WorkKind
 from hawker.orders.queries import move as queries
-from hawker.orders.rules import Settlement, check_move
+from hawker.orders.rules import Settlement, check_move, is_finished, settle
+from hawker.protocol.statuses import OrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Of an order under its row lock: the money and the numbers that its end is reckoned from."""
+
+    account_id: int
+    quantity: int
+    charge_micros: int
+    refunded_micros: int
+    earned_micros: int
+    settlements: int
 
 
 @dataclass(slots=True)
@@ -32,6 +45,28 @@ class Change:
     upstream_id: int | None = None
     upstream_charge_micros: int | None = None
 
+    def end(self, terms: Terms, status: OrderStatus, remains: int | None = None) -> None:
+        """Settle the escrow with this change, whose path comes to a finished state."""
+        self.account_id, self.settlements = terms.account_id, terms.settlements
+        self.settlement = settle(
+            charge_micros=terms.charge_micros,
+            refunded_micros=terms.refunded_micros,
+            earned_micros=terms.earned_micros,
+            quantity=terms.quantity,
+            status=status,
+            remains=remains,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to an order; `before` and `after` are the same where it did not move."""
+
+    order_id: int
+    before: State
+    after: State
+    reason: str
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -48,12 +83,16 @@ class Due:
 def write_changes(cursor: Cursor, changes: Sequence[Change], book: Book, *, actor: str, now: datetime) -> None:
     """Write the changes of locked orders, their events, and the transfers of their settlements.
 
-    The caller holds the orders' row locks and, for settlements, has opened `book` over their accounts.
-    Raises IllegalMove for a move that is not in the table; the database refuses it too.
+    Whatever was due for an order that ends is struck out. The caller holds the orders' row locks and, for
+    settlements, has opened `book` over their accounts. Raises IllegalMove for a move that is not in the
+    table; the database refuses it too.
     """
     for step in range(max((len(change.path) for change in changes), default=0) or 1):
         _write_step(cursor, changes, step, now)
-    _write_events(cursor, changes, actor, now)
+    write_events(cursor, [event for change in changes for event in _events(change)], actor=actor, now=now)
+    ended = [change.order_id for change in changes if change.path and is_finished(change.path[-1])]
+    if ended:
+        ask(cursor, queries.END_WORK, (ended,))
     for change in changes:
         settlement = change.settlement
         if settlement is None:
@@ -91,23 +130,27 @@ def _write_step(cursor: Cursor, changes: Sequence[Change], step: int, now: datet
                 change.provider_id if rests else None,
                 change.upstream_id if rests else None,
                 change.upstream_charge_micros if rests else None,
+                after is not before and is_finished(after),
             )
         )
     if rows:
-        written = ask(cursor, queries.CHANGE_ORDERS, (now, *map(list, zip(*rows, strict=True))))
+        written = ask(cursor, queries.CHANGE_ORDERS, (now, now, *map(list, zip(*rows, strict=True))))
         assert written.rowcount == len(rows), "an order changed under its own lock"
 
 
-def _write_events(cursor: Cursor, changes: Sequence[Change], actor: str, now: datetime) -> None:
-    rows = []
-    for change in changes:
-        before = change.before
-        for after in change.path:
-            rows.append((change.order_id, before.value, after.value, change.reason[:500]))
-            before = after
-        if not change.path and change.reason:
-            rows.append((change.order_id, before.value, before.value, change.reason[:500]))
-    if rows:
+def _events(change: Change) -> Iterator[Event]:
+    before = change.before
+    for after in change.path:
+        yield Event(change.order_id, before, after, change.reason)
+        before = after
+    if not change.path and change.reason:
+        yield Event(change.order_id, before, before, change.reason)
+
+
+def write_events(cursor: Cursor, events: Sequence[Event], *, actor: str, now: datetime) -> None:
+    """Write down what happened to orders, moves or not."""
+    if events:
+        rows = [(event.order_id, event.before.value, event.after.value, event.reason[:500]) for event in events]
         ask(cursor, queries.INSERT_EVENTS, (now, actor, *map(list, zip(*rows, strict=True))))
 
 

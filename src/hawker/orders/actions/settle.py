@@ -1,7 +1,7 @@
 """Settling attempts: from what was observed to what the order becomes, in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,10 +11,10 @@ from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.orders.actions.dispatch import Route, read_routes
-from hawker.orders.actions.move import Change, Due, replace_work, write_changes
+from hawker.orders.actions.move import Change, Due, Terms, replace_work, write_changes
 from hawker.orders.models import AttemptState, State, WorkKind
 from hawker.orders.queries import dispatch as queries
-from hawker.orders.rules import backoff, settle
+from hawker.orders.rules import backoff
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, Verdict
 
@@ -60,13 +60,9 @@ class _Attempt:
     worker: str
     order_id: int
     order_state: State
-    account_id: int
     service_id: int
-    quantity: int
-    charge_micros: int
-    refunded_micros: int
-    earned_micros: int
-    settlements: int
+    cancel_requested: bool
+    terms: Terms
 
 
 @dataclass(slots=True)
@@ -78,7 +74,7 @@ class _Decision:
     state: AttemptState
     change: Change
     evidence: str
-    due: Due | None = None
+    due: list[Due] = field(default_factory=list)
     upstream_id: int | None = None
     alarm: str = ""
 
@@ -130,21 +126,32 @@ def _settle(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) -> list[
     rejected = {a.service_id for a in attempts if isinstance(by_attempt[a.id].verdict, Rejected)}
     routes = read_routes(cursor, rejected) if rejected else {}
     decisions = [_decide(attempt, by_attempt[attempt.id], bound, routes, now) for attempt in attempts]
-    book = open_book(lock_accounts(cursor, (d.attempt.account_id for d in decisions if d.change.settlement)))
+    book = open_book(lock_accounts(cursor, (d.attempt.terms.account_id for d in decisions if d.change.settlement)))
     _write_attempts(cursor, decisions, now)
     write_changes(cursor, [decision.change for decision in decisions], book, actor=attempts[0].worker, now=now)
     replace_work(
         cursor,
         [(decision.attempt.order_id, WorkKind.DISPATCH) for decision in decisions],
-        [decision.due for decision in decisions if decision.due is not None],
+        [due for decision in decisions for due in decision.due],
     )
     failpoint("settle-before-commit")
     return [Settled(d.attempt.id, d.attempt.order_id, d.state, d.alarm) for d in decisions]
 
 
 def _read_attempt(row: tuple[Any, ...]) -> _Attempt:
-    id_, state, n, provider_id, worker, order_id, order_state, *rest = row
-    return _Attempt(id_, AttemptState(state), n, provider_id, worker, order_id, State(order_state), *rest)
+    id_, state, n, provider_id, worker, order_id, order_state, service_id, cancel_requested, *terms = row
+    return _Attempt(
+        id_,
+        AttemptState(state),
+        n,
+        provider_id,
+        worker,
+        order_id,
+        State(order_state),
+        service_id,
+        cancel_requested,
+        Terms(*terms),
+    )
 
 
 def _find_bound(cursor: Cursor, attempts: Sequence[_Attempt], outcomes: Mapping[int, Outcome]) -> set[tuple[int, int]]:
@@ -182,6 +189,10 @@ def _decide(
 
 
 def _accepted(attempt: _Attempt, outcome: Outcome, upstream_id: int, now: datetime) -> _Decision:
+    due = [Due(attempt.order_id, WorkKind.POLL, attempt.provider_id, now + FIRST_POLL)]
+    if attempt.cancel_requested:
+        # Wished while it was under way; now it is known where it is.
+        due.append(Due(attempt.order_id, WorkKind.CANCEL, attempt.provider_id, now))
     return _Decision(
         attempt,
         outcome,
@@ -195,7 +206,7 @@ def _accepted(attempt: _Attempt, outcome: Outcome, upstream_id: int, now: dateti
             upstream_id=upstream_id,
         ),
         evidence=f"the provider answered order {upstream_id}",
-        due=Due(attempt.order_id, WorkKind.POLL, attempt.provider_id, now + FIRST_POLL),
+        due=due,
         upstream_id=upstream_id,
     )
 
@@ -215,23 +226,29 @@ def _unknown(attempt: _Attempt, outcome: Outcome, why: str, *, alarm: str = "") 
 def _queued_again(
     attempt: _Attempt, outcome: Outcome, state: AttemptState, why: str, wait: timedelta, now: datetime
 ) -> _Decision:
-    """Back in the queue of the same provider: certain that it holds no order of ours from this attempt."""
+    """Back in the queue of the same provider: certain that it holds no order of ours from this attempt.
+
+    Where a cancel was asked for meanwhile, canceled and refunded instead: nothing was delivered and nothing will be.
+    """
     if attempt.order_state is State.UNKNOWN:
         state = AttemptState.NOT_CREATED
-    passes_rejected = state is AttemptState.REJECTED
-    return _Decision(
-        attempt,
-        outcome,
-        state,
-        Change(
-            attempt.order_id,
-            attempt.order_state,
-            (State.REJECTED, State.QUEUED) if passes_rejected else (State.QUEUED,),
-            why,
-        ),
-        evidence=why,
-        due=Due(attempt.order_id, WorkKind.DISPATCH, attempt.provider_id, now + wait, attempt.n),
-    )
+    decision = _Decision(attempt, outcome, state, Change(attempt.order_id, attempt.order_state, (), why), evidence=why)
+    through = (State.REJECTED,) if state is AttemptState.REJECTED else ()
+    decision.change.path = (*through, State.QUEUED)
+    decision.due = [Due(attempt.order_id, WorkKind.DISPATCH, attempt.provider_id, now + wait, attempt.n)]
+    if attempt.cancel_requested:
+        _cancel(decision)
+    return decision
+
+
+def _cancel(decision: _Decision) -> None:
+    """The order ends here, refunded in full, instead of being queued again."""
+    change = decision.change
+    # There is no move from sending to canceled: what is canceled has been seen not to be under way.
+    passes_queue = change.before is State.SENDING and State.REJECTED not in change.path
+    change.path = (*(change.path if passes_queue else change.path[:-1]), State.CANCELED)
+    change.end(decision.attempt.terms, OrderStatus.CANCELED)
+    decision.due = []
 
 
 def _rejected(
@@ -242,22 +259,13 @@ def _rejected(
         # Nothing is wrong with the order: the provider cannot take it just now.
         return _queued_again(attempt, outcome, AttemptState.REJECTED, why, backoff(attempt.n), now)
     again = _queued_again(attempt, outcome, AttemptState.REJECTED, why, timedelta(), now)
-    following = _route_after(routes, attempt.provider_id)
-    if following is not None:
-        again.due = Due(attempt.order_id, WorkKind.DISPATCH, following.provider_id, now)
+    if again.change.settlement is not None:
         return again
-    change = again.change
-    change.path = (*change.path[:-1], State.CANCELED)
-    change.account_id, change.settlements = attempt.account_id, attempt.settlements
-    change.settlement = settle(
-        charge_micros=attempt.charge_micros,
-        refunded_micros=attempt.refunded_micros,
-        earned_micros=attempt.earned_micros,
-        quantity=attempt.quantity,
-        status=OrderStatus.CANCELED,
-        remains=None,
-    )
-    again.due = None
+    following = _route_after(routes, attempt.provider_id)
+    if following is None:
+        _cancel(again)
+    else:
+        again.due = [Due(attempt.order_id, WorkKind.DISPATCH, following.provider_id, now)]
     return again
 
 

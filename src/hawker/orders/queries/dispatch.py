@@ -30,8 +30,8 @@ INSERT_ATTEMPTS = """
 
 LOCK_ATTEMPTS = """
     SELECT a.id, a.state, a.n, a.provider_id, a.worker,
-           o.id, o.state, o.account_id, o.service_id, o.quantity, o.charge_micros, o.refunded_micros, o.earned_micros,
-           o.settlements
+           o.id, o.state, o.service_id, o.cancel_requested_at IS NOT NULL,
+           o.account_id, o.quantity, o.charge_micros, o.refunded_micros, o.earned_micros, o.settlements
       FROM attempt a JOIN orders o ON o.id = a.order_id
      WHERE a.id = ANY(%s::bigint[]) AND a.state IN ('sending', 'unknown')
      ORDER BY o.id

@@ -11,11 +11,12 @@ CHANGE_ORDERS = """
            provider_id = COALESCE(f.provider_id, o.provider_id),
            upstream_id = COALESCE(f.upstream_id, o.upstream_id),
            upstream_charge_micros = COALESCE(f.upstream_charge_micros, o.upstream_charge_micros),
-           updated_at = %s
+           updated_at = %s,
+           ended_at = CASE WHEN f.ends THEN %s ELSE o.ended_at END
       FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-                  %s::bigint[], %s::bigint[], %s::bigint[])
+                  %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[])
         AS f(id, state_before, state, refund_micros, earned_micros, start_count, remains, provider_id, upstream_id,
-             upstream_charge_micros)
+             upstream_charge_micros, ends)
      WHERE o.id = f.id AND o.state = f.state_before
 """
 
@@ -29,6 +30,9 @@ DELETE_WORK = """
     DELETE FROM work w USING unnest(%s::bigint[], %s::text[]) AS f(order_id, kind)
      WHERE w.order_id = f.order_id AND w.kind = f.kind
 """
+
+END_WORK = "DELETE FROM work WHERE order_id = ANY(%s::bigint[])"
+"""Whatever was still due for orders that have ended."""
 
 PUT_WORK = """
     INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)

@@ -11,6 +11,7 @@ import psycopg
 from django.db import connection
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
+from hawker.core.arrays import FlatListDumper
 from hawker.core.errors import Unavailable
 
 Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
@@ -84,6 +85,7 @@ def _open_connection() -> "psycopg.Connection[tuple[Any, ...]]":
         # prepared statement of every mix of sizes. Both formats: arrays are sent as text or binary.
         _raw().adapters.register_dumper(int, Int8Dumper)
         _raw().adapters.register_dumper(int, Int8BinaryDumper)
+        _raw().adapters.register_dumper(list, FlatListDumper)
     return _raw()
 
 

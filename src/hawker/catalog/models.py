@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+from hawker.catalog.links import MAX_PATTERN, LinkKind
+
 RATE_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,8})?$"
 
 
@@ -32,6 +34,7 @@ class Service(models.Model):
     dripfeed = models.BooleanField(default=False)
     free = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
+    links = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in LinkKind], db_default="any")
     position = models.IntegerField(default=0)
     created_at = models.DateTimeField()
 
@@ -43,6 +46,23 @@ class Service(models.Model):
                 condition=Q(minimum__gte=1) & Q(maximum__gte=F("minimum")) & Q(maximum__lte=10**12),
                 name="service_quantity",
             ),
+            models.CheckConstraint(condition=Q(links__in=[kind.value for kind in LinkKind]), name="service_links"),
+        ]
+
+
+class ForbiddenLink(models.Model):
+    """A pattern of links that are not ordered for: with one service, or without one with any (catalog/links.py)."""
+
+    id = models.BigAutoField(primary_key=True)
+    service = models.ForeignKey(Service, models.CASCADE, null=True, related_name="forbidden_links")
+    pattern = models.CharField(max_length=MAX_PATTERN)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "forbidden_link"
+        constraints = [
+            models.UniqueConstraint(fields=["service", "pattern"], nulls_distinct=False, name="forbidden_link_once"),
+            models.CheckConstraint(condition=~Q(pattern=""), name="forbidden_link_says_something"),
         ]
 
 

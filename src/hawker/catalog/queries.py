@@ -4,7 +4,7 @@ READ_VERSION = "SELECT version FROM catalogue_version WHERE id = 1"
 
 READ_SERVICES = """
     SELECT s.id, s.name, c.name, s.type, s.rate, s.minimum, s.maximum, s.refill, s.cancel, s.dripfeed, s.free,
-           r.provider_id, r.upstream_service, r.cost_rate
+           s.links, r.provider_id, r.upstream_service, r.cost_rate
       FROM service s
       JOIN category c ON c.id = s.category_id
       LEFT JOIN LATERAL (SELECT provider_id, upstream_service, cost_rate FROM route
@@ -13,3 +13,5 @@ READ_SERVICES = """
      ORDER BY c.position, c.name, s.position, s.id
 """
 """What is sold now, in the order it is shown, each with the first of its routes."""
+
+READ_FORBIDDEN_LINKS = "SELECT service_id, pattern FROM forbidden_link"

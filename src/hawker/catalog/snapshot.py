@@ -1,11 +1,13 @@
 """The catalogue as each process holds it in memory: immutable, numbered, replaced whole."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from hawker.catalog import queries
+from hawker.catalog.links import ForbiddenLinks, LinkKind
 from hawker.catalog.rules import read_rate
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.protocol.replies import OfferedService, services_reply
@@ -37,6 +39,8 @@ class SoldService:
     cancel: bool
     dripfeed: bool
     free: bool
+    links: LinkKind
+    forbidden: ForbiddenLinks
     route: OfferedRoute | None
 
 
@@ -88,8 +92,11 @@ def catalogue_at(cursor: Cursor, asked_version: Cursor) -> Catalogue:
     assert row is not None, "migrations write the one row"
     if _current.version == row[0]:
         return _current
+    forbidden = _forbidden(cursor)
     services = {
-        service.id: service for row in ask(cursor, queries.READ_SERVICES) if (service := _sold(row)) is not None
+        service.id: service
+        for row in ask(cursor, queries.READ_SERVICES)
+        if (service := _sold(row, forbidden)) is not None
     }
     _current = fresh = Catalogue(row[0], services)
     return fresh
@@ -106,15 +113,25 @@ def forget_catalogue() -> None:
     _current = _EMPTY
 
 
-def _sold(row: tuple[Any, ...]) -> SoldService | None:
-    (*_, name, category, type_name, rate, minimum, maximum, refill, cancel, dripfeed, free) = row[:11]
-    provider_id, upstream_service, cost_rate = row[11:]
+def _forbidden(cursor: Cursor) -> Mapping[int | None, ForbiddenLinks]:
+    """What is forbidden by service, the operator's general patterns in each; under None those alone."""
+    patterns: defaultdict[int | None, list[str]] = defaultdict(list)
+    for service_id, pattern in ask(cursor, queries.READ_FORBIDDEN_LINKS):
+        patterns[service_id].append(pattern)
+    everywhere = ForbiddenLinks.of(patterns.pop(None, ()))
+    own = {service_id: everywhere | ForbiddenLinks.of(texts) for service_id, texts in patterns.items()}
+    return {None: everywhere, **own}
+
+
+def _sold(row: tuple[Any, ...], forbidden: Mapping[int | None, ForbiddenLinks]) -> SoldService | None:
+    id_, name, category, type_name, rate, minimum, maximum, refill, cancel, dripfeed, free, links, *bought = row
+    provider_id, upstream_service, cost_rate = bought
     service_type = find_type(type_name)
     if service_type is None:
         return None
     route = OfferedRoute(provider_id, upstream_service, read_rate(cost_rate)) if provider_id is not None else None
     return SoldService(
-        id=row[0],
+        id=id_,
         name=name,
         category=category,
         type=service_type,
@@ -126,5 +143,7 @@ def _sold(row: tuple[Any, ...]) -> SoldService | None:
         cancel=cancel,
         dripfeed=dripfeed,
         free=free,
+        links=LinkKind(links),
+        forbidden=forbidden.get(id_, forbidden[None]),
         route=route,
     )

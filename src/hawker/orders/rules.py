@@ -8,7 +8,14 @@ from hawker.catalog.snapshot import SoldService
 from hawker.core.money import CUSTOMER_STEP_MICROS, MICROS_PER_UNIT
 from hawker.orders.errors import IllegalMove
 from hawker.orders.models import FINISHED, State
-from hawker.protocol.errors import IncorrectParameter, IncorrectService, QuantityAbove, QuantityBelow
+from hawker.protocol.errors import (
+    IncorrectLink,
+    IncorrectParameter,
+    IncorrectService,
+    QuantityAbove,
+    QuantityBelow,
+)
+from hawker.protocol.params import Kind
 from hawker.protocol.service_types import OrderForm, QuantityRule
 from hawker.protocol.statuses import OrderStatus, SubscriptionStatus
 
@@ -105,12 +112,13 @@ class Quote:
 def quote(service: SoldService | None, form_of: "OrderForm | None") -> Quote:
     """Check the form against the service and price it.
 
-    Raises the refusal of the first rule it breaks: unknown service, drip-feed or quantity.
+    Raises the refusal of the first rule it breaks: unknown service, drip-feed, link or quantity.
     """
     if service is None or form_of is None or form_of.quantity is None:
         raise IncorrectService
     if form_of.runs is not None:
         raise IncorrectParameter(name="runs")
+    check_links(service, form_of)
     quantity = form_of.quantity
     package = service.type.quantity is QuantityRule.FIXED
     if not package and quantity < service.minimum:
@@ -127,6 +135,23 @@ def quote(service: SoldService | None, form_of: "OrderForm | None") -> Quote:
         charge_micros=charge_for(service.rate_units, quantity, package=package, free=service.free),
         cost_micros=cost,
     )
+
+
+def check_links(service: SoldService, form: OrderForm) -> None:
+    """Raise the refusal of the first parameter that holds a link this service does not take.
+
+    `link` must be of the service's kind, and nothing that names a page or a person may match a pattern that the
+    operator forbids. Where the person takes the place of the link (Subscriptions), that is the user name.
+    """
+    if form.link and not service.links.takes(form.link):
+        raise IncorrectLink
+    if service.forbidden:
+        for param in service.type.params:
+            if param.kind is not Kind.LINK and param.name != "username":
+                continue
+            value = form.link if param.name == "link" else form.extra.get(param.name)
+            if isinstance(value, str) and service.forbidden.match(value):
+                raise param.refusal()
 
 
 # --- refunds ---------------------------------------------------------------------------------------

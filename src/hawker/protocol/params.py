@@ -111,11 +111,16 @@ def read_link(text: str) -> str | None:
     text = text.strip(" \r\n\t")
     if not text or len(text) > MAX_LINK or _UNSAFE.search(text):
         return None
-    return text if _URL.fullmatch(text) or is_handle(text) or _BARE_URL.fullmatch(text) else None
+    return text if is_address(text) or is_handle(text) else None
+
+
+def is_address(link: str) -> bool:
+    """Whether a link is an http(s) address, with its scheme or without; `john.doe` may be one."""
+    return (_URL.fullmatch(link) or _BARE_URL.fullmatch(link)) is not None
 
 
 def is_handle(link: str) -> bool:
-    """Whether a link is a handle and not an address."""
+    """Whether a link may be a handle; `example.com` may be one too."""
     return _HANDLE.fullmatch(link) is not None
 
 

@@ -1,0 +1,94 @@
+"""`hawker service`: what is sold, and how each service may be ordered."""
+
+from typing import Annotated, Any
+
+import typer
+
+from hawker.cli.output import answer, fail, sentences
+from hawker.cli.panel import DataDirOption, panel
+
+app = typer.Typer(no_args_is_help=True)
+
+MAX_ID = 999_999_999_999
+"""What the protocol reads as a number (reliability.md)."""
+
+ServiceArgument = Annotated[int, typer.Argument(help="The service's number.", min=1, max=MAX_ID)]
+ServicesArgument = Annotated[list[int], typer.Argument(help="The services' numbers.", min=1, max=MAX_ID)]
+
+
+@app.command(name="list")
+def list_(
+    *,
+    category: Annotated[str, typer.Option(help="Only of this category.")] = "",
+    provider: Annotated[str, typer.Option(help="Only those bought from this provider.")] = "",
+    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only those on sale, or not.")] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """All services with their rules and where they are bought, as customers see them in order."""
+    del data_dir
+    with panel():
+        from hawker.catalog.actions import describe_services
+
+        answer(describe_services(category=category, provider=provider, enabled=enabled))
+
+
+@app.command()
+def show(service: ServiceArgument, *, data_dir: DataDirOption = None) -> None:
+    """One service with its rules and where it is bought."""
+    del data_dir
+    with panel():
+        answer(_described(service))
+
+
+@app.command(name="set")
+def set_(
+    service: ServiceArgument,
+    *,
+    name: Annotated[str | None, typer.Option(help="What customers read.")] = None,
+    free: Annotated[bool | None, typer.Option("--free/--no-free", help="A gift: orders cost nothing.")] = None,
+    links: Annotated[str | None, typer.Option(help="What it takes as a link: any, url or handle.")] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Change how a service may be ordered; what is not named stays. Answers the service as it is then."""
+    del data_dir
+    options: dict[str, object] = {"name": name, "free": free, "links": links}
+    changes = {field: value for field, value in options.items() if value is not None}
+    if not changes:
+        fail("say what to change, such as --links url")
+    with panel():
+        _change([service], changes)
+        answer(_described(service))
+
+
+@app.command()
+def enable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> None:
+    """Put services on sale."""
+    del data_dir
+    with panel():
+        _change(services, {"enabled": True})
+        answer({"enabled": services})
+
+
+@app.command()
+def disable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> None:
+    """Take services off sale; orders that were placed go on."""
+    del data_dir
+    with panel():
+        _change(services, {"enabled": False})
+        answer({"disabled": services})
+
+
+def _change(services: list[int], changes: dict[str, object]) -> None:
+    from hawker.catalog.actions import change_services
+    from hawker.catalog.errors import BadChange, NoSuchService
+
+    with sentences(BadChange, NoSuchService):
+        change_services(services, changes)
+
+
+def _described(service: int) -> dict[str, Any]:
+    from hawker.catalog.actions import describe_services
+    from hawker.catalog.errors import NoSuchService
+
+    with sentences(NoSuchService):
+        return describe_services([service])[0]

@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "procrastinate.contrib.django",
+    "hawker.alerts",
     "hawker.accounts",
     "hawker.ledger",
     "hawker.catalog",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli import customers, links, orders, providers, services
+from hawker.cli import alerts, customers, links, orders, providers, services
 from hawker.cli.output import answer, progress, progress_done, sentences
 from hawker.cli.panel import DataDirOption, panel, read_settings, set_up
 from hawker.core.database import Access
@@ -22,6 +22,7 @@ app.add_typer(providers.app, name="provider", help="Upstream panels.")
 app.add_typer(services.app, name="service", help="What is sold, and how it may be ordered.")
 app.add_typer(links.app, name="link", help="Links that nobody may order for.")
 app.add_typer(orders.app, name="order", help="Orders, their attempts and events.")
+app.add_typer(alerts.app, name="alert", help="What needs a person.")
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from hawker.core.database import APP_ROLE
 from hawker.core.settings import settings
 
-APPEND_ONLY = ("transfer", "deposit", "correction", "order_event")
+APPEND_ONLY = ("transfer", "deposit", "correction", "order_event", "attempt_evidence")
 """Tables in which the application may only add rows; their triggers bind the owner too (I5)."""
 
-NEVER_DELETED = ("account", "orders", "attempt", "service", "app_user", "api_key", "provider")
+NEVER_DELETED = ("account", "orders", "attempt", "service", "app_user", "api_key", "provider", "alert")
 
 
 class CannotMigrate(Exception):

@@ -201,6 +201,30 @@ class Attempt(models.Model):
         ]
 
 
+class EvidenceKind(models.TextChoices):
+    """Where a piece of evidence comes from."""
+
+    SCAN = "scan"  # the provider was asked for the orders that could be this one
+    WAIT = "wait"  # why it could not be asked, or its answer not be used
+    LATE = "late"  # an answer that came after the attempt was decided
+    DECISION = "decision"  # what a member of staff decided, and why
+
+
+class AttemptEvidence(models.Model):
+    """One thing learned of an attempt after it was sent. Append-only: every step of clearing up an unknown."""
+
+    id = models.BigAutoField(primary_key=True)
+    attempt = models.ForeignKey(Attempt, models.PROTECT, related_name="steps")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=10, choices=EvidenceKind)
+    text = models.TextField()
+    facts = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "attempt_evidence"
+        constraints = [models.CheckConstraint(condition=Q(kind__in=EvidenceKind.values), name="attempt_evidence_kind")]
+
+
 class OrderEvent(models.Model):
     """One move of an order from state to state, or one thing that happened to it. Append-only."""
 

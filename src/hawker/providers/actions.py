@@ -7,7 +7,9 @@ from typing import Protocol
 from django.db import IntegrityError, transaction
 
 from hawker.core.settings import settings
+from hawker.core.sql import ask, in_transaction
 from hawker.protocol.upstream import Unreadable, UpstreamService, read_balance, read_services
+from hawker.providers import queries
 from hawker.providers.errors import BadProvider, CallFailed, NoSuchProvider, ProviderExists
 from hawker.providers.line import Line, open_line
 from hawker.providers.models import Provider
@@ -41,17 +43,21 @@ async def open_access(access: Access) -> Line:
 
 
 def read_access(provider_id: int) -> Access:
-    """How to call this provider, its key unsealed. Raises NoSuchProvider or BadProvider."""
-    provider = Provider.objects.filter(id=provider_id).first()
-    if provider is None:
+    """How to call this provider, its key unsealed. Raises NoSuchProvider, BadProvider or Unavailable."""
+    row = in_transaction(lambda cursor: ask(cursor, queries.READ_ACCESS, (provider_id,)).fetchone())
+    if row is None:
         raise NoSuchProvider(f"there is no provider {provider_id}")
-    return access_of(provider)
+    return _access(*row)
 
 
 def access_of(provider: Provider) -> Access:
     """How to call this provider, its key unsealed. Raises BadProvider."""
-    url = read_provider_url(provider.url, allow_private=provider.allow_private)
-    return Access(provider.id, provider.name, url, unseal(provider.key_cipher), provider.allow_private)
+    return _access(provider.id, provider.name, provider.url, provider.key_cipher, provider.allow_private)
+
+
+def _access(provider_id: int, name: str, url: str, key_cipher: bytes | memoryview, allow_private: bool) -> Access:
+    checked = read_provider_url(url, allow_private=allow_private)
+    return Access(provider_id, name, checked, unseal(key_cipher), allow_private)
 
 
 def find_provider(name: str) -> Provider:
@@ -124,11 +130,6 @@ def add_provider(
             )
     except IntegrityError as error:
         raise ProviderExists(f"there is a provider called {access.name!r} already") from error
-
-
-def pause_provider(provider_id: int, *, until: datetime, reason: str) -> None:
-    """Send this provider no orders before `until`; what is queued waits. Polling goes on."""
-    Provider.objects.filter(id=provider_id).update(paused_until=until, pause_reason=reason[:500])
 
 
 def record_balance(provider_id: int, *, balance_micros: int, now: datetime) -> None:

@@ -105,8 +105,15 @@ class Line:
         finally:
             await response.aclose()
         self._idle_since = time.monotonic()
+        if self._has_more():
+            await self.close()
         encoding = next((value for name, value in response.headers if name.lower() == b"content-encoding"), b"")
         return Answer(response.status, _decoded(bytes(body), encoding))
+
+    def _has_more(self) -> bool:
+        """Whether bytes came after the end of the answer: the next call would take them for its own answer."""
+        pending, _ = self._connection._h11_state.trailing_data  # noqa: SLF001 - there is no public way to ask
+        return bool(pending)
 
     async def close(self) -> None:
         await self._connection.aclose()

@@ -1,20 +1,24 @@
 """Sending what is due to one provider: connect, claim, send once, settle. At most once, whatever happens."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
+from hawker.alerts.actions import Raised, raise_alerts
+from hawker.alerts.models import AlertKind
 from hawker.core.clock import Clock
 from hawker.core.errors import Unavailable
 from hawker.core.failpoints import failpoint
 from hawker.orders.actions.dispatch import Claim, claim_dispatches
-from hawker.orders.actions.settle import NotSent, Outcome, Settled, disown_claim, settle_attempts
-from hawker.protocol.upstream import Reason, Rejected, Unknown, read_add
-from hawker.providers.actions import Access, Opener, pause_provider
+from hawker.orders.actions.settle import NotSent, Outcome, disown_claim, settle_attempts
+from hawker.protocol.upstream import Unknown, read_add
+from hawker.providers.actions import Access, Opener
 from hawker.providers.errors import CallFailed
 from hawker.providers.line import Line
 from hawker.providers.rules import redacted
@@ -25,11 +29,19 @@ CLAIM_SECONDS = 5.0
 """A claim older than this is not sent any more: its lease must outlive the send by a wide margin."""
 
 CONCURRENCY = 32
-PAUSE = timedelta(minutes=2)
 _RETRY_SECONDS = 0.5
 _BODY_HEAD = 1_000
+_LOGGED = 4_000
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """An instant on both clocks of this machine."""
+
+    monotonic: float
+    wall: datetime
 
 
 class DispatchSweep:
@@ -91,13 +103,13 @@ class DispatchSweep:
                     return
             await asyncio.wait(self._sends, timeout=_RETRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _claim(self, count: int) -> tuple[list[Claim], float]:
-        """Claims to send, with the moment before they were made, on the monotonic clock."""
+    async def _claim(self, count: int) -> tuple[list[Claim], "_Moment"]:
+        """Claims to send, with the moment before they were made."""
         token = f"{self._worker}/{secrets.token_hex(8)}"
-        claimed_at = time.monotonic()
+        claimed_at = _Moment(time.monotonic(), self._clock.now())
         try:
             claims = await in_thread(
-                claim_dispatches, self._access.provider_id, limit=count, token=token, now=self._clock.now()
+                claim_dispatches, self._access.provider_id, limit=count, token=token, now=claimed_at.wall
             )
         except Unavailable:
             await self._disown(token)
@@ -114,30 +126,35 @@ class DispatchSweep:
             except Unavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _start(self, lines: Lines, line: Line, claim: Claim, claimed_at: float) -> None:
+    def _start(self, lines: Lines, line: Line, claim: Claim, claimed_at: "_Moment") -> None:
         send = asyncio.create_task(self._send(lines, line, claim, claimed_at))
         self._sends.add(send)
         send.add_done_callback(self._sends.discard)
 
-    async def _send(self, lines: Lines, line: Line, claim: Claim, claimed_at: float) -> None:
+    async def _send(self, lines: Lines, line: Line, claim: Claim, claimed_at: "_Moment") -> None:
         outcome = await self._observe(line, claim, claimed_at)
         failpoint("answered")
         lines.give(line)
         self._outcomes.append(outcome)
         self._observed.set()
 
-    async def _observe(self, line: Line, claim: Claim, claimed_at: float) -> Outcome:
+    async def _observe(self, line: Line, claim: Claim, claimed_at: "_Moment") -> Outcome:
         """Write the request once and say what was observed of it."""
-        if time.monotonic() - claimed_at > CLAIM_SECONDS:
-            return Outcome(claim.attempt_id, NotSent(f"claimed over {CLAIM_SECONDS:g} s before it could be sent"))
         if not line.is_fresh():
             return Outcome(claim.attempt_id, NotSent("the connection was closed before anything was written"))
         failpoint("send-before-write")
+        # The last thing before the write: whatever held this process up until here is counted.
+        if self._is_late(claimed_at):
+            return Outcome(claim.attempt_id, NotSent(f"claimed over {CLAIM_SECONDS:g} s before it could be sent"))
         self.sent += 1
         try:
             answer = await line.call({"key": self._access.key, **claim.fields})
         except CallFailed as failure:
             return Outcome(claim.attempt_id, Unknown(str(failure)))
+        except Exception as error:
+            log.exception("a call failed in a way that no rule knows", provider=self._access.name)
+            await line.close()
+            return Outcome(claim.attempt_id, Unknown(f"{type(error).__name__} while the call was made"))
         head = answer.body[:_BODY_HEAD].decode("utf-8", "replace").replace("\0", "�")
         return Outcome(
             claim.attempt_id,
@@ -145,6 +162,11 @@ class DispatchSweep:
             answer.http_status,
             redacted(head, self._access.key),
         )
+
+    def _is_late(self, claimed_at: "_Moment") -> bool:
+        """By either clock: the monotonic one stands still while a machine sleeps, the wall may be set back."""
+        waited = time.monotonic() - claimed_at.monotonic
+        return max(waited, (self._clock.now() - claimed_at.wall).total_seconds()) > CLAIM_SECONDS
 
     async def _settle_all(self) -> None:
         """Settle outcomes as they come in, all that came during the last settling at once."""
@@ -164,26 +186,24 @@ class DispatchSweep:
                 # The answers are kept: settling is idempotent and they are the only evidence there is.
                 log.warning("settling waits for the database", provider=self._access.name, error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
+            except Exception:
+                # A bug, or a row that is not as it should be. It must not cost the other orders their answers.
+                log.exception("settling failed", provider=self._access.name, outcomes=repr(batch)[:_LOGGED])
+                if len(batch) == 1:
+                    self._paused = True
+                    await self._give_up_on(batch[0])
+                    return
+                middle = len(batch) // 2
+                await self._settle(batch[:middle])
+                await self._settle(batch[middle:])
+                return
         failpoint("settled")
-        self._report(settled)
-        await self._pause_if_asked(batch)
-
-    def _report(self, settled: list[Settled]) -> None:
-        for item in settled:
-            if item.alarm:
-                log.error("attempt needs a person", order=item.order_id, provider=self._access.name, why=item.alarm)
-
-    async def _pause_if_asked(self, batch: list[Outcome]) -> None:
-        """Stop sending where the provider said that it takes nothing from us now."""
-        for outcome in batch:
-            match outcome.verdict:
-                case Rejected(Reason.FUNDS | Reason.KEY, text):
-                    reason = text
-                case Unknown(why, pause=True):
-                    reason = why
-                case _:
-                    continue
+        if any(item.paused for item in settled):
             self._paused = True
-            log.error("provider paused", provider=self._access.name, reason=reason)
-            await in_thread(pause_provider, self._access.provider_id, until=self._clock.now() + PAUSE, reason=reason)
-            return
+
+    async def _give_up_on(self, outcome: Outcome) -> None:
+        """Tell a person. The attempt becomes unknown when its lease ends, and is never sent again."""
+        text = f"its answer could not be written: {type(outcome.verdict).__name__}, {outcome.body_head[:_LOGGED]}"
+        with contextlib.suppress(Unavailable):
+            alert = Raised(AlertKind.UNSETTLED, f"attempt {outcome.attempt_id}", text)
+            await in_thread(raise_alerts, [alert], now=self._clock.now())

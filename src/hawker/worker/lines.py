@@ -26,7 +26,18 @@ class Lines:
         await asyncio.gather(*(line.close() for line in self._idle))
 
     async def take(self, count: int) -> list[Line]:
-        """At least one and at most `count` fresh lines. Raises CannotConnect when not even one can be opened."""
+        """At least one and at most `count` fresh lines. Raises CannotConnect when not even one can be opened.
+
+        One line that is slow to open may let the others go stale: those are closed and not handed out.
+        """
+        while True:
+            taken = await self._take(count)
+            fresh = [line for line in taken if line.is_fresh()]
+            await asyncio.gather(*(line.close() for line in taken if line not in fresh))
+            if fresh:
+                return fresh
+
+    async def _take(self, count: int) -> list[Line]:
         taken: list[Line] = []
         while self._idle and len(taken) < count:
             line = self._idle.pop()

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +20,8 @@ from hawker.protocol.service_types import QuantityRule, find_type
 
 LEASE = timedelta(seconds=90)
 HELD_UNTIL = datetime(9000, 1, 1, tzinfo=UTC)
+_MOST_HELD = 100
+"""How many times a claim looks past orders that had to be put on hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,18 @@ def claim_dispatches(provider_id: int, *, limit: int, token: str, now: datetime)
 
 
 def _claim(cursor: Cursor, provider_id: int, limit: int, token: str, now: datetime) -> list[Claim]:
-    rows = ask(cursor, queries.CLAIM_DISPATCH, (provider_id, now, limit)).fetchall()
+    sendable: list[tuple[Any, ...]] = []
+    for _ in range(_MOST_HELD):
+        rows = ask(cursor, queries.CLAIM_DISPATCH, (provider_id, now, limit)).fetchall()
+        sendable = _sendable(cursor, provider_id, rows)
+        # Orders on hold must not stand before those that can be sent.
+        if sendable or len(rows) < limit:
+            break
+    return _write_claims(cursor, provider_id, sendable, token, now) if sendable else []
+
+
+def _sendable(cursor: Cursor, provider_id: int, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of orders that may be sent, each with its route and cost; the others are put on hold."""
     if not rows:
         return []
     routes = read_routes(cursor, {row[2] for row in rows})
@@ -68,8 +81,12 @@ def _claim(cursor: Cursor, provider_id: int, limit: int, token: str, now: dateti
         else:
             sendable.append((row, route, cost))
     replace_work(cursor, [], held)
-    if not sendable:
-        return []
+    return sendable
+
+
+def _write_claims(
+    cursor: Cursor, provider_id: int, sendable: Sequence[tuple[Any, ...]], token: str, now: datetime
+) -> list[Claim]:
     lease_until = now + LEASE
     attempts = ask(
         cursor,

@@ -6,7 +6,7 @@ from typing import Any
 
 from hawker.core.money import format_micros
 from hawker.ledger.models import Kind, Transfer
-from hawker.orders.models import Attempt, Order, OrderEvent, State, Work
+from hawker.orders.models import Attempt, AttemptEvidence, Order, OrderEvent, State, Work
 from hawker.orders.rules import WIRE_STATUS
 
 
@@ -23,6 +23,7 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
     orders = {order.id: order for order in Order.objects.filter(id__in=order_ids)}
     transfers, work = defaultdict(list), defaultdict(list)
     attempts, events = defaultdict(list), defaultdict(list)
+    steps = defaultdict(list)
     of_orders = (Kind.CHARGE, Kind.REFUND, Kind.DELIVERY)
     for transfer in Transfer.objects.filter(kind__in=of_orders, reference__in=orders).order_by("id"):
         transfers[transfer.reference].append(
@@ -32,8 +33,10 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
         work[due.order_id].append(
             {"kind": due.kind, "provider": due.provider_id, "due_at": due.due_at, "tries": due.tries, "hold": due.hold}
         )
+    for step in AttemptEvidence.objects.filter(attempt__order_id__in=orders).order_by("id"):
+        steps[step.attempt_id].append({"at": step.at, "kind": step.kind, "text": step.text, "facts": step.facts})
     for attempt in Attempt.objects.filter(order_id__in=orders).order_by("id"):
-        attempts[attempt.order_id].append(_attempt(attempt))
+        attempts[attempt.order_id].append(_attempt(attempt) | {"steps": steps[attempt.id]})
     for event in OrderEvent.objects.filter(order_id__in=orders).order_by("id"):
         events[event.order_id].append(
             {

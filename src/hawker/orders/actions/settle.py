@@ -1,12 +1,14 @@
 """Settling attempts: from what was observed to what the order becomes, in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 
+from hawker.alerts.actions import Raised, log_alerts, write_alerts
+from hawker.alerts.models import AlertKind
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import lock_accounts, open_book
@@ -17,6 +19,7 @@ from hawker.orders.queries import dispatch as queries
 from hawker.orders.rules import backoff
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, Verdict
+from hawker.providers.health import Stop, pause_for
 
 FIRST_POLL = timedelta(seconds=2)
 _BODY_HEAD = 1_000
@@ -24,9 +27,13 @@ _BODY_HEAD = 1_000
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The request provably never left: no connection, or the claim was too old to be used."""
+    """The request provably never left: no connection, or the claim was too old to be used.
+
+    `pause` asks for the provider to be paused, as Unknown's does.
+    """
 
     why: str
+    pause: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +48,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What an attempt became; `alarm` is a sentence for the operator where something is wrong."""
+    """What an attempt became, and whether its answer has paused the provider."""
 
     attempt_id: int
     order_id: int
     state: AttemptState
-    alarm: str = ""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +83,19 @@ class _Decision:
     evidence: str
     due: list[Due] = field(default_factory=list)
     upstream_id: int | None = None
-    alarm: str = ""
+    alert: Raised | None = None
 
 
 def settle_attempts(outcomes: Sequence[Outcome], *, now: datetime) -> list[Settled]:
     """Settle each attempt that is still `sending` or `unknown`; the others are done and left out.
 
     Idempotent, so a caller whose COMMIT got no answer calls again with the same outcomes. The
-    refund of a rejected order, its events and its next work are in the same transaction.
+    refund of a rejected order, its events and its next work are in the same transaction, and so are the
+    alerts and the pause of the provider that an answer asks for. Raises Unavailable.
     """
     while True:
         try:
-            return in_transaction(lambda cursor: _settle(cursor, outcomes, now))
+            return _settle_in_transaction(lambda cursor: outcomes, now)
         except psycopg.errors.UniqueViolation as error:
             # Another process bound the same upstream id between our look and our write. Looking
             # again now finds it bound, so this ends.
@@ -98,30 +106,44 @@ def settle_attempts(outcomes: Sequence[Outcome], *, now: datetime) -> list[Settl
 def expire_leases(*, now: datetime) -> list[Settled]:
     """Attempts whose lease ended in `sending` become `unknown`, never `queued`: their worker may have sent them."""
 
-    def work(cursor: Cursor) -> list[Settled]:
+    def find(cursor: Cursor) -> list[Outcome]:
         expired = ask(cursor, queries.FIND_EXPIRED, (now,)).fetchall()
         why = "the lease ended and {} never said what came of it"
-        return _settle(cursor, [Outcome(row[0], Unknown(why.format(row[2]))) for row in expired], now)
+        return [Outcome(row[0], Unknown(why.format(row[2]))) for row in expired]
 
-    return in_transaction(work)
+    return _settle_in_transaction(find, now)
 
 
 def disown_claim(token: str, *, now: datetime) -> list[Settled]:
     """Settle as not sent whatever a claim wrote whose COMMIT got no answer: its worker sent nothing of it."""
 
-    def work(cursor: Cursor) -> list[Settled]:
+    def find(cursor: Cursor) -> list[Outcome]:
         claimed = ask(cursor, queries.FIND_OF_CLAIM, (token,)).fetchall()
-        return _settle(cursor, [Outcome(row[0], NotSent("the claim's COMMIT got no answer")) for row in claimed], now)
+        return [Outcome(row[0], NotSent("the claim's COMMIT got no answer")) for row in claimed]
 
-    return in_transaction(work)
+    return _settle_in_transaction(find, now)
 
 
-def _settle(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) -> list[Settled]:
+def _settle_in_transaction(find: Callable[[Cursor], Sequence[Outcome]], now: datetime) -> list[Settled]:
+    def work(cursor: Cursor) -> tuple[list[Settled], list[Raised]]:
+        return settle_within(cursor, find(cursor), now)
+
+    settled, opened = in_transaction(work)
+    log_alerts(opened)
+    return settled
+
+
+def settle_within(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) -> tuple[list[Settled], list[Raised]]:
+    """Settle in the caller's transaction; answers also the alerts to log when it is committed.
+
+    Raises UniqueViolation where another process binds the same upstream id at this moment.
+    """
     by_attempt = {outcome.attempt_id: outcome for outcome in outcomes}
     rows = ask(cursor, queries.LOCK_ATTEMPTS, (list(by_attempt),)).fetchall()
-    if not rows:
-        return []
     attempts = [_read_attempt(row) for row in rows]
+    raised = _note_late(cursor, [by_attempt[id_] for id_ in by_attempt.keys() - {a.id for a in attempts}], now)
+    if not attempts:
+        return [], write_alerts(cursor, raised, now=now)
     bound = _find_bound(cursor, attempts, by_attempt)
     rejected = {a.service_id for a in attempts if isinstance(by_attempt[a.id].verdict, Rejected)}
     routes = read_routes(cursor, rejected) if rejected else {}
@@ -134,8 +156,45 @@ def _settle(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) -> list[
         [(decision.attempt.order_id, WorkKind.DISPATCH) for decision in decisions],
         [due for decision in decisions for due in decision.due],
     )
+    stops = {d.attempt.id: stop for d in decisions if (stop := _stop(d)) is not None}
+    raised += pause_for(cursor, list(stops.values()), now=now)
+    raised += [decision.alert for decision in decisions if decision.alert is not None]
+    opened = write_alerts(cursor, raised, now=now)
     failpoint("settle-before-commit")
-    return [Settled(d.attempt.id, d.attempt.order_id, d.state, d.alarm) for d in decisions]
+    return [Settled(d.attempt.id, d.attempt.order_id, d.state, d.attempt.id in stops) for d in decisions], opened
+
+
+def _note_late(cursor: Cursor, late: Sequence[Outcome], now: datetime) -> list[Raised]:
+    """An answer for an attempt that was decided meanwhile changes nothing, but if the provider took the order, and
+    the decision was another one, then it may have been bought twice: that is evidence and an alert."""
+    accepted = {o.attempt_id: o.verdict.upstream_id for o in late if isinstance(o.verdict, Accepted)}
+    if not accepted:
+        return []
+    raised = []
+    for attempt_id, order_id, n, state, upstream_id in ask(cursor, queries.READ_DECIDED, (list(accepted),)).fetchall():
+        if upstream_id == accepted[attempt_id]:
+            continue
+        text = (
+            f"attempt {n} of order {order_id} was decided as {state}, "
+            f"and now the provider answers that it took it as {accepted[attempt_id]}"
+        )
+        ask(cursor, queries.INSERT_EVIDENCE, (now, [attempt_id], ["late"], [text], [None]))
+        raised.append(Raised(AlertKind.LATE_ANSWER, f"order {order_id}", text))
+    return raised
+
+
+def _stop(decision: _Decision) -> Stop | None:
+    """Whether the answer says that the provider takes nothing from us now."""
+    provider_id = decision.attempt.provider_id
+    match decision.outcome.verdict:
+        case Rejected(Reason.FUNDS, text):
+            return Stop(provider_id, AlertKind.OUT_OF_FUNDS, text)
+        case Rejected(Reason.KEY, text):
+            return Stop(provider_id, AlertKind.KEY_REFUSED, text)
+        case Unknown(why, pause=True) | NotSent(why, pause=True):
+            return Stop(provider_id, AlertKind.GATE, why)
+        case _:
+            return None
 
 
 def _read_attempt(row: tuple[Any, ...]) -> _Attempt:
@@ -163,7 +222,8 @@ def _find_bound(cursor: Cursor, attempts: Sequence[_Attempt], outcomes: Mapping[
     ]
     if not claimed:
         return set()
-    bound = set(ask(cursor, queries.FIND_BOUND, tuple(map(list, zip(*claimed, strict=True)))).fetchall())
+    pairs = tuple(map(list, zip(*claimed, strict=True)))
+    bound = set(ask(cursor, queries.FIND_BOUND, pairs + pairs).fetchall())
     return bound | {pair for pair in claimed if claimed.count(pair) > 1}
 
 
@@ -176,13 +236,15 @@ def _decide(
 ) -> _Decision:
     match outcome.verdict:
         case Accepted(upstream_id) if (attempt.provider_id, upstream_id) in bound:
-            alarm = f"the provider answered the id {upstream_id}, which another order has"
-            return _unknown(attempt, outcome, alarm, alarm=alarm)
+            why = f"the provider answered the id {upstream_id}, which another order has"
+            unknown = _unknown(attempt, outcome, why)
+            unknown.alert = Raised(AlertKind.UPSTREAM_ID_TWICE, f"order {attempt.order_id}", why)
+            return unknown
         case Accepted(upstream_id):
             return _accepted(attempt, outcome, upstream_id, now)
         case Rejected(reason, text):
             return _rejected(attempt, outcome, reason, text, routes.get(attempt.service_id, ()), now)
-        case NotSent(why):
+        case NotSent(why=why):
             return _queued_again(attempt, outcome, AttemptState.NOT_SENT, why, backoff(attempt.n), now)
         case Unknown(why):
             return _unknown(attempt, outcome, why)
@@ -211,7 +273,7 @@ def _accepted(attempt: _Attempt, outcome: Outcome, upstream_id: int, now: dateti
     )
 
 
-def _unknown(attempt: _Attempt, outcome: Outcome, why: str, *, alarm: str = "") -> _Decision:
+def _unknown(attempt: _Attempt, outcome: Outcome, why: str) -> _Decision:
     path = () if attempt.order_state is State.UNKNOWN else (State.UNKNOWN,)
     return _Decision(
         attempt,
@@ -219,7 +281,6 @@ def _unknown(attempt: _Attempt, outcome: Outcome, why: str, *, alarm: str = "") 
         AttemptState.UNKNOWN,
         Change(attempt.order_id, attempt.order_state, path, why),
         evidence=why,
-        alarm=alarm,
     )
 
 

@@ -42,16 +42,34 @@ FIND_BOUND = """
     SELECT a.provider_id, a.upstream_id
       FROM unnest(%s::bigint[], %s::bigint[]) AS f(provider_id, upstream_id)
       JOIN attempt a ON a.provider_id = f.provider_id AND a.kind = 'add' AND a.upstream_id = f.upstream_id
+     UNION
+    SELECT o.provider_id, o.upstream_id
+      FROM unnest(%s::bigint[], %s::bigint[]) AS f(provider_id, upstream_id)
+      JOIN orders o ON o.provider_id = f.provider_id AND o.upstream_id = f.upstream_id
 """
-"""Upstream ids that already belong to an order: no second one may claim them (I13)."""
+"""Upstream ids that already belong to an order, by an attempt of ours or brought along with an order that was
+bought elsewhere: no second one may claim them (I13)."""
 
 SETTLE_ATTEMPTS = """
     UPDATE attempt a
-       SET state = f.state, done_at = %s, http_status = f.http_status, body_head = f.body_head,
-           upstream_id = f.upstream_id, evidence = f.evidence
+       SET state = f.state, done_at = %s, http_status = COALESCE(f.http_status, a.http_status),
+           body_head = COALESCE(NULLIF(f.body_head, ''), a.body_head), upstream_id = f.upstream_id,
+           evidence = concat_ws(E'\n', NULLIF(a.evidence, ''), f.evidence)
       FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::text[], %s::bigint[], %s::text[])
         AS f(id, state, http_status, body_head, upstream_id, evidence)
      WHERE a.id = f.id
+"""
+"""What was observed before stays: evidence grows line by line."""
+
+READ_DECIDED = """
+    SELECT id, order_id, n, state, upstream_id FROM attempt
+     WHERE id = ANY(%s::bigint[]) AND state NOT IN ('sending', 'unknown')
+"""
+
+INSERT_EVIDENCE = """
+    INSERT INTO attempt_evidence (attempt_id, at, kind, text, facts)
+    SELECT f.attempt_id, %s, f.kind, f.text, f.facts
+      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::jsonb[]) AS f(attempt_id, kind, text, facts)
 """
 
 FIND_EXPIRED = """

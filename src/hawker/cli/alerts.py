@@ -1,0 +1,45 @@
+"""`hawker alert`: what needs a person."""
+
+from typing import Annotated
+
+import typer
+
+from hawker.cli.output import answer, fail
+from hawker.cli.panel import DataDirOption, panel
+from hawker.core.clock import SystemClock
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command(name="list")
+def list_(
+    *,
+    closed: Annotated[bool, typer.Option("--all", help="Those that are over too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")] = 100,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Open alerts, newest first: what about, since when, how often seen."""
+    del data_dir
+    with panel():
+        from hawker.alerts.actions import describe_alerts
+
+        answer(describe_alerts(closed=closed, limit=limit))
+
+
+@app.command()
+def close(
+    alert: Annotated[int, typer.Argument(help="The alert's number.", min=1)],
+    *,
+    reason: Annotated[str, typer.Option(help="Why it is over: who looked, and what was done.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Close an alert that does not end by itself."""
+    del data_dir
+    if not reason.strip():
+        fail("closing an alert needs a reason")
+    with panel():
+        from hawker.alerts.actions import close_alert
+
+        if not close_alert(alert, by=reason.strip(), now=SystemClock().now()):
+            fail(f"there is no open alert {alert}")
+        answer({"ok": True})

@@ -47,7 +47,7 @@ class Lines:
                 await line.close()
         missing = count - len(taken)
         opened = await asyncio.gather(*(self._opener(self._access) for _ in range(missing)), return_exceptions=True)
-        taken += [line for line in opened if isinstance(line, Line)]
+        taken += [line for line in opened if not isinstance(line, BaseException)]
         failures = [failure for failure in opened if isinstance(failure, BaseException)]
         unexpected = [failure for failure in failures if not isinstance(failure, CannotConnect)]
         if unexpected or (failures and not taken):

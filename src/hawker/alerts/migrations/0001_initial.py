@@ -4,29 +4,33 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Alert',
+            name="Alert",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=40)),
-                ('subject', models.CharField(max_length=120)),
-                ('text', models.TextField()),
-                ('opened_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField()),
-                ('times', models.IntegerField(default=1)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('closed_by', models.CharField(default='', max_length=500)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=40)),
+                ("subject", models.CharField(max_length=120)),
+                ("text", models.TextField()),
+                ("opened_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField()),
+                ("times", models.IntegerField(default=1)),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("closed_by", models.CharField(default="", max_length=500)),
             ],
             options={
-                'db_table': 'alert',
-                'constraints': [models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('kind', 'subject'), name='alert_open_once')],
+                "db_table": "alert",
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=("kind", "subject"),
+                        name="alert_open_once",
+                    )
+                ],
             },
         ),
     ]

@@ -95,7 +95,7 @@ def settle_attempts(outcomes: Sequence[Outcome], *, now: datetime) -> list[Settl
     """
     while True:
         try:
-            return _settle_in_transaction(lambda cursor: outcomes, now)
+            return _settle_in_transaction(lambda _: outcomes, now)
         except psycopg.errors.UniqueViolation as error:
             # Another process bound the same upstream id between our look and our write. Looking
             # again now finds it bound, so this ends.

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "procrastinate.contrib.django",
     "hawker.alerts",
+    "hawker.limits",
     "hawker.accounts",
     "hawker.ledger",
     "hawker.catalog",

@@ -9,7 +9,7 @@ from world import World, build_world
 from panel import Panel, forget_rows
 from processes import ServeProcess, start_serve
 
-NO_LIMITS = {"HAWKER_API_FAILED_KEYS_PER_ADDRESS": "0"}
+NO_LIMITS = {"HAWKER_LIMIT_FAILED_KEYS_PER_MINUTE": "0"}
 """These tests send thousands of wrong keys from one address; the limit itself is tested where limits are."""
 
 

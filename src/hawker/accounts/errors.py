@@ -11,3 +11,19 @@ class NoSuchCustomer(Exception):
 
 class BadEmail(Exception):
     """This is not an e-mail address."""
+
+
+class BadKey(Exception):
+    """The key, or what it was to be limited to, breaks a rule; the sentence says which."""
+
+
+class KeyInUse(Exception):
+    """The key to import has been somebody's before."""
+
+
+class NoSuchKey(Exception):
+    """There is no key with this number."""
+
+
+class KeyIsOver(Exception):
+    """The key has ended, or another one is in its place already."""

@@ -1,5 +1,6 @@
 """Tables of people and keys."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -39,6 +40,14 @@ class KeyScope(models.TextChoices):
     ORDER = "order"  # everything
 
 
+class ApiKeys(models.QuerySet["ApiKey"]):
+    """Finds keys by whether they still work."""
+
+    def live(self, now: datetime) -> "ApiKeys":
+        """Those that have neither been revoked nor expired."""
+        return self.filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now), revoked_at=None)
+
+
 class ApiKey(models.Model):
     """One key of a customer. The key itself is shown once and never stored: only its HMAC is."""
 
@@ -52,10 +61,21 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    replaced_by = models.OneToOneField("self", models.PROTECT, null=True, related_name="replaces")
+    """The key that rotation put in its place; this one expires at the end of the overlap."""
+    last_used_at = models.DateTimeField(null=True)
+    """To the minute or so: no request writes it."""
+    last_address = models.CharField(max_length=45, null=True)
+
+    objects = ApiKeys.as_manager()
 
     class Meta:
         db_table = "api_key"
         constraints = [models.CheckConstraint(condition=models.Q(scope__in=KeyScope.values), name="api_key_scope")]
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether it has neither been revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class AccessVersion(models.Model):

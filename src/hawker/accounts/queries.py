@@ -10,3 +10,16 @@ READ_GRANTS = """
 """The keys that may be used at all; expiry and addresses are for the caller, who knows the clock and the peer."""
 
 READ_VERSION = "SELECT version FROM access_version WHERE id = 1"
+
+NOTE_USES = """
+    UPDATE api_key k
+       SET last_used_at = used.used_at, last_address = used.address
+      FROM (SELECT held.id, news.used_at, news.address
+              FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[]) AS news (id, used_at, address)
+              JOIN api_key held ON held.id = news.id
+             WHERE held.last_used_at IS NULL OR held.last_used_at < news.used_at
+             ORDER BY held.id
+               FOR NO KEY UPDATE OF held SKIP LOCKED) used
+     WHERE k.id = used.id
+"""
+"""A key that another process is writing about at this moment is left out: its news is as fresh."""

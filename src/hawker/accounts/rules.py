@@ -7,6 +7,13 @@ import secrets
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 _PEPPER_CONTEXT = b"hawker api key\x00"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+MAX_LIVE_KEYS = 100
+"""Of one person: enough for any number of programs, and a bound for whoever asks in a loop."""
+
+MAX_ADDRESSES = 100
+"""Of one key."""
 
 
 def new_key() -> str:
@@ -24,9 +31,24 @@ def digest_of(key: str, secret: str) -> bytes:
     return hmac.digest(pepper, key.encode("utf-8", "surrogatepass"), "sha256")
 
 
+def why_not_a_key(key: str) -> str:
+    """Why this cannot be somebody's key, as a sentence; empty where it can.
+
+    Keys brought from other panels have every shape, so only what could never be sent, or could be
+    guessed within the limit on wrong keys, is refused.
+    """
+    if key != key.strip() or _CONTROL.search(key):
+        return "a key must not begin or end with a space, or hold control characters"
+    if key in ("undefined", "null"):
+        return "a key that reads undefined or null counts as not sent"
+    if not 8 <= len(key) <= 512:
+        return "a key has 8 to 512 characters"
+    return ""
+
+
 def hint_of(key: str) -> str:
-    """The end of a key, enough to tell one's keys apart."""
-    return key[-4:]
+    """The end of a key, enough to tell one's keys apart; of a short one less, for it would give too much away."""
+    return key[-min(4, len(key) // 4) :]
 
 
 def read_email(text: str) -> str | None:

@@ -1,17 +1,22 @@
 """The endpoint `/api/v2` as a plain ASGI application: no framework on its path."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
 
-from hawker.accounts.actions import Grant, read_access_version, read_grants
+from hawker.accounts.actions import Grant, KeyAsk, LookUp, read_access_version, read_grants
 from hawker.accounts.models import KeyScope
 from hawker.api.coalescer import Coalescer
 from hawker.api.gate import Gate, keep_hearing
+from hawker.api.limits import Headers, Limits, TooManyRequests
+from hawker.api.peer import peer_of
+from hawker.api.uses import Uses
 from hawker.catalog.snapshot import Catalogue, refresh_catalogue
+from hawker.core.addresses import read_networks
 from hawker.core.clock import Clock, SystemClock
 from hawker.core.errors import Refusal, Unavailable
 from hawker.core.settings import settings
@@ -62,7 +67,7 @@ class Door:
         self._placed = placed
         self._executor = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="batch")
         size = settings().api_batch_size
-        keys: Coalescer[str, tuple[int, Grant | None]] = Coalescer(read_grants, executor=self._executor, max_batch=size)
+        keys: Coalescer[KeyAsk, LookUp] = Coalescer(self._look_up, executor=self._executor, max_batch=size)
         self._adds = Coalescer(self._place, executor=self._executor, max_batch=size, max_in_flight=2)
         self._balances = Coalescer(read_balances, executor=self._executor, max_batch=size)
         self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(
@@ -72,8 +77,11 @@ class Door:
             self._cancel_all, executor=self._executor, max_batch=MAX_CHANGE_BATCH
         )
         self._catalogues: Coalescer[Grant, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
-        self._gate = Gate(keys.ask)
-        self._hearing: asyncio.Task[None] | None = None
+        self._limits = Limits(self._executor, max_batch=size)
+        self._gate = Gate(keys.ask, self._limits.empty)
+        self._uses = Uses(self._executor)
+        self._trusted_proxies = read_networks(settings().trusted_proxies)
+        self._beside: list[asyncio.Task[None]] = []
         self._actions: dict[str, Callable[[Grant, Request], Awaitable[bytes]]] = {
             "add": self._add,
             "balance": self._balance,
@@ -86,44 +94,57 @@ class Door:
 
     async def start(self) -> None:
         """Begin to follow the keys. A database that is away is waited for, not fatal."""
-        self._hearing = asyncio.create_task(keep_hearing(self._hear))
+        self._beside = [
+            asyncio.create_task(keep_hearing(self._hear)),
+            asyncio.create_task(self._uses.keep_writing()),
+        ]
 
     async def stop(self) -> None:
         """End following; the answers in flight are the server's to finish."""
-        if self._hearing is not None:
-            self._hearing.cancel()
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         self._executor.shutdown(wait=False)
 
     async def _hear(self) -> None:
         loop = asyncio.get_running_loop()
-        self._gate.heard(await loop.run_in_executor(self._executor, read_access_version))
+        asked_at = time.monotonic()
+        self._gate.heard(await loop.run_in_executor(self._executor, read_access_version), asked_at=asked_at)
 
     # --- one request --------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request: always JSON, always 200 but for 413 and 503 (protocol.md, Transport)."""
+        """Answer one HTTP request: always JSON, always 200 but for 413, 429 and 503 (protocol.md, Transport)."""
+        headers: Headers = [(b"content-type", b"application/json")]
         try:
-            status, body = 200, await self._answer(scope, receive)
+            status, body = 200, await self._answer(scope, receive, headers)
         except Refusal as refusal:
             status, body = 200, error_reply(refusal)
+        except TooManyRequests as refusal:
+            status, body = 429, plain_error_reply("too_many_requests")
+            headers.extend(refusal.headers())
         except BodyTooLarge:
             status, body = 413, plain_error_reply("body_too_large")
         except Unavailable:
             status, body = 503, plain_error_reply("unavailable")
         except ClientGone:
             return
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+    async def _answer(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
         request = await _read(scope, receive)
-        grant = await self._gate.find(request.key, self._clock.now())
+        address, now = peer_of(scope, self._trusted_proxies), self._clock.now()
+        grant = await self._gate.find(request.key, address, now)
         if grant is None:
             raise InvalidKey
+        self._uses.note(grant.key_id, now, address)
         act = self._actions.get(request.action)
         if act is None:
             raise IncorrectRequest
+        if self._limits.on:
+            return await self._limits.answer(act, grant, request, address=address, headers=headers)
         return await act(grant, request)
 
     # --- actions ------------------------------------------------------------------------------------
@@ -168,6 +189,9 @@ class Door:
         if any(answer is Canceling.ASKED for answered in answers for answer in answered.values()):
             self._executor.submit(self._placed)
         return answers
+
+    def _look_up(self, asks: Sequence[KeyAsk]) -> list[LookUp]:
+        return read_grants(asks, now=self._clock.now())
 
     def _place(self, drafts: Sequence[Draft]) -> list[int | Refusal]:
         answers = place_orders(drafts, now=self._clock.now())

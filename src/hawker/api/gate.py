@@ -7,8 +7,11 @@ from datetime import datetime
 
 import structlog
 
-from hawker.accounts.actions import Grant
+from hawker.accounts.actions import Grant, KeyAsk, LookUp
+from hawker.api.limits import Empty, TooManyRequests
+from hawker.core.addresses import Address, caller_of
 from hawker.core.errors import Unavailable
+from hawker.limits.actions import failed_bucket
 
 REFRESH_SECONDS = 0.25
 TRUSTED_SECONDS = 0.9
@@ -23,43 +26,54 @@ log = structlog.get_logger(__name__)
 class Gate:
     """Finds what a key allows. Only keys that are good are remembered: guesses cost memory nothing."""
 
-    def __init__(self, look_up: "Callable[[str], Awaitable[tuple[int, Grant | None]]]") -> None:
+    def __init__(self, look_up: "Callable[[KeyAsk], Awaitable[LookUp]]", empty: Empty) -> None:
+        """`empty` remembers the addresses that have shown too many wrong keys."""
         self._look_up = look_up
+        self._empty = empty
         self._remembered: dict[str, tuple[int, Grant]] = {}
         self._version = 0
         self._heard_at = 0.0
 
-    def heard(self, version: int) -> None:
-        """The access version as the database tells it now."""
-        self._heard_at = time.monotonic()
-        if version > self._version:
-            self._version = version
-            self._remembered.clear()
+    def heard(self, version: int, *, asked_at: float) -> None:
+        """The access version, as the database told it when asked at `asked_at` (monotonic) or later.
 
-    def recall(self, key: str, now: datetime) -> Grant | None:
-        """The grant of a remembered key, where that is certain to hold; None otherwise."""
+        Grants of an older version are no longer trusted, but kept: a caller whose key was good is not
+        taken for a guesser, see `find`.
+        """
+        self._version = max(version, self._version)
+        self._heard_at = max(asked_at, self._heard_at)
+
+    def _holds(self, remembered: tuple[int, Grant]) -> bool:
+        """Whether nothing can have changed about this grant for longer than a second."""
+        fresh = time.monotonic() - self._heard_at <= TRUSTED_SECONDS
+        return fresh and remembered[0] == self._version
+
+    async def find(self, key: str, address: Address | None, now: datetime) -> Grant | None:
+        """What the key allows now and from there, or None for a key that may not pass.
+
+        Raises Unavailable; TooManyRequests where the address has shown too many wrong keys, unless this
+        use of the key is known to be good: others behind the same address go on working.
+        """
         remembered = self._remembered.get(key)
-        if remembered is None or remembered[0] != self._version:
+        known = remembered is not None and remembered[1].admits(address, now)
+        if remembered is not None and known and self._holds(remembered):
+            return remembered[1]
+        bucket = failed_bucket(caller_of(address)) if address is not None else None
+        if bucket is not None and not known:
+            self._empty.check(bucket, 1)
+        asked_at = time.monotonic()
+        found = await self._look_up(KeyAsk(key, address, known))
+        if found.shut_out is not None and bucket is not None:
+            self._empty.note(bucket, 1, found.shut_out)
+            raise TooManyRequests(found.shut_out)
+        if found.grant is None:
             return None
-        if time.monotonic() - self._heard_at > TRUSTED_SECONDS:
-            return None
-        grant = remembered[1]
-        return None if grant.expires_at is not None and grant.expires_at <= now else grant
-
-    async def find(self, key: str, now: datetime) -> Grant | None:
-        """What the key allows now, or None for a key that may not pass. Raises Unavailable."""
-        grant = self.recall(key, now)
-        if grant is not None:
-            return grant
-        version, grant = await self._look_up(key)
-        if grant is None or (grant.expires_at is not None and grant.expires_at <= now):
-            return None
-        if version > self._version:
-            self.heard(version)
+        if found.version >= self._version:
+            self.heard(found.version, asked_at=asked_at)
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[key] = (version, grant)
-        return grant
+        self._remembered[key] = (found.version, found.grant)
+        return found.grant
 
 
 async def keep_hearing(listen: Callable[[], Awaitable[None]]) -> None:

@@ -1,4 +1,4 @@
-"""`hawker customer`: add one, credit one."""
+"""`hawker customer`: add one, credit one, keep one out."""
 
 from typing import Annotated
 
@@ -75,3 +75,31 @@ def credit(
         except NotEnoughFunds:
             fail("the balance does not cover that; nothing was changed")
         answer({"customer": email.strip().lower(), "balance": format_micros(balance)})
+
+
+@app.command()
+def disable(
+    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")], *, data_dir: DataDirOption = None
+) -> None:
+    """Keep a customer out: within a second none of their keys passes. Orders that were placed go on."""
+    del data_dir
+    _set_active(email, active=False)
+
+
+@app.command()
+def enable(
+    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")], *, data_dir: DataDirOption = None
+) -> None:
+    """Let a customer in again, with the keys that they had."""
+    del data_dir
+    _set_active(email, active=True)
+
+
+def _set_active(email: str, *, active: bool) -> None:
+    with panel():
+        from hawker.accounts.actions import set_customer_active
+        from hawker.accounts.errors import NoSuchCustomer
+
+        with sentences(NoSuchCustomer):
+            user = set_customer_active(email, active=active)
+        answer({"customer": user.email, "active": user.is_active})

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hawker.accounts.actions import issue_key, read_grants
+from hawker.accounts.actions import KeyAsk, issue_key, read_grants
 from hawker.accounts.models import User
 from hawker.catalog.models import Service
 from hawker.cli.demo_file import DemoFile, read_demo_file, write_demo_file
@@ -39,13 +39,13 @@ def make_demo(sandbox_url: str) -> dict[str, Any]:
 
 def _key(now: datetime) -> str:
     known = read_demo_file(settings().folder)
-    if known is not None and read_grants([known.api_key])[0][1] is not None:
+    if known is not None and read_grants([KeyAsk(known.api_key, address=None)], now=now)[0].grant is not None:
         return known.api_key
     user = User.objects.filter(email=EMAIL).first()
     if user is None:
         return open_customer(EMAIL, credit_micros=CREDIT.micros, actor="demo", now=now).api_key
     # Killed after the customer was made and before the key was kept, or demo.json was deleted.
-    return issue_key(user, now=now, label="demo")
+    return issue_key(user, now=now, label="demo").key
 
 
 def _provide(sandbox_url: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli import alerts, customers, links, orders, providers, services
+from hawker.cli import alerts, customers, keys, links, orders, providers, services
 from hawker.cli.output import answer, progress, progress_done, sentences
 from hawker.cli.panel import DataDirOption, panel, read_settings, set_up
 from hawker.core.database import Access
@@ -18,6 +18,7 @@ app = typer.Typer(
     help="An open panel for the marketing-services trade. JSON on stdout, people's text on stderr.",
 )
 app.add_typer(customers.app, name="customer", help="Customers and their balances.")
+app.add_typer(keys.app, name="key", help="The API keys of customers.")
 app.add_typer(providers.app, name="provider", help="Upstream panels.")
 app.add_typer(services.app, name="service", help="What is sold, and how it may be ordered.")
 app.add_typer(links.app, name="link", help="Links that nobody may order for.")

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from hawker.core.addresses import BadAddress, read_networks
 from hawker.core.datadir import DataDir
 
 DEFAULT_DATA_DIR = Path("hawker-data")
@@ -52,6 +53,23 @@ class Settings(BaseSettings):
         1_048_576, ge=1024, le=67_108_864, description="Largest request body; larger answers 413."
     )
     api_batch_size: int = Field(256, ge=1, le=10_000, description="Most requests in one database batch.")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of your own proxies, separated by commas; only they are believed "
+        "when they tell a caller's address (X-Forwarded-For).",
+    )
+    limit_key_per_minute: int = Field(
+        0, ge=0, le=1_000_000, description="Requests a minute for each API key; 0 for no limit."
+    )
+    limit_address_per_minute: int = Field(
+        0, ge=0, le=1_000_000, description="API requests a minute from each address; 0 for no limit."
+    )
+    limit_in_flight_per_account: int = Field(
+        0, ge=0, le=1_000, description="API requests of one account that are answered at a time; 0 for no limit."
+    )
+    limit_failed_keys_per_minute: int = Field(
+        60, ge=0, le=1_000_000, description="Wrong API keys a minute from each address; 0 for no limit."
+    )
     poll_min_seconds: float = Field(5.0, gt=0, description="Shortest wait between two polls of one order.")
     poll_max_seconds: float = Field(1800.0, gt=0, description="Longest wait between two polls of one order.")
 
@@ -67,6 +85,15 @@ class Settings(BaseSettings):
         """The order of precedence: arguments, environment, `*_FILE` secrets, hawker.toml, secrets.toml."""
         del dotenv_settings, file_secret_settings
         return (init_settings, env_settings, _FileVariables(settings_cls), _DataDirFiles(settings_cls))
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, text: str) -> str:
+        try:
+            read_networks(text)
+        except BadAddress as error:
+            raise ValueError(str(error)) from error
+        return text
 
     @property
     def folder(self) -> DataDir:

@@ -36,7 +36,7 @@ def open_customer(email: str, *, credit_micros: int, actor: str, now: datetime) 
     with django_transaction.atomic():
         user = add_customer(email, now=now)
         account = Account.objects.create(user=user, currency=settings().currency, balance_micros=0)
-        key = issue_key(user, now=now)
+        key = issue_key(user, now=now).key
     if credit_micros:
         credit = Credit(account.id, credit_micros, MANUAL_GATEWAY, new_manual_transaction(), actor, "opening credit")
         record_credits([credit], now=now)

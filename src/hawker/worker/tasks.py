@@ -8,11 +8,14 @@ from procrastinate import exceptions
 from procrastinate.contrib.django import app
 
 from hawker.core.errors import Unavailable
+from hawker.limits.actions import forget_full
 from hawker.orders.models import WorkKind
 from hawker.worker.sweeps import sweeps
+from hawker.worker.threads import in_thread
 
 PULSE = "hawker.pulse"
 PULSE_LOCK = "pulse"
+FORGET = "hawker.forget_limits"
 
 log = structlog.get_logger(__name__)
 
@@ -40,3 +43,14 @@ async def pulse(timestamp: int = 0) -> None:
 async def sweep(provider_id: int, kind: str) -> None:
     """Do one provider's due work of one kind."""
     await sweeps.run(provider_id, WorkKind(kind))
+
+
+@app.periodic(cron="*/5 * * * *", periodic_id="forget")
+@app.task(name=FORGET, queueing_lock=FORGET, queue="sweep")
+async def forget_limits(timestamp: int = 0) -> None:
+    """Every five minutes: delete the counts of limits that say nothing any more."""
+    del timestamp
+    try:
+        await in_thread(forget_full)
+    except Unavailable as error:
+        log.warning("limits are not cleaned up: the database is away", why=str(error))

@@ -1,0 +1,188 @@
+"""`hawker key`: the API keys of a customer, added, listed, rotated, revoked, brought along."""
+
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hawker.cli.output import answer, fail, sentences
+from hawker.cli.panel import DataDirOption, panel
+from hawker.core.addresses import BadAddress, Network, read_network
+from hawker.core.clock import SystemClock
+
+if TYPE_CHECKING:
+    from hawker.accounts.models import ApiKey
+
+app = typer.Typer(no_args_is_help=True)
+
+_SPAN = re.compile(r"([0-9]{1,5})([mhd])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+MAX_KEY_FILE = 4096
+
+EmailArgument = Annotated[str, typer.Argument(help="E-mail address of the customer.")]
+KeyArgument = Annotated[int, typer.Argument(help="The key's number, from `hawker key list`.", min=1)]
+LabelOption = Annotated[str, typer.Option(help="What the key is for; only people read it.")]
+ScopeOption = Annotated[str, typer.Option(help="`order` for everything, `read` to look only.")]
+AddressOption = Annotated[
+    list[str], typer.Option(help="Address or network the key may be used from; repeat for more. Anywhere without.")
+]
+ExpiresOption = Annotated[str, typer.Option(help="When it ends: 2027-01-31, 2027-01-31T12:00Z, or in 90d, 12h, 30m.")]
+
+
+@app.command()
+def add(
+    email: EmailArgument,
+    *,
+    label: LabelOption = "",
+    scope: ScopeOption = "order",
+    address: AddressOption = [],  # noqa: B006
+    expires: ExpiresOption = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Add a key, which is shown this once."""
+    del data_dir
+    _issue(email, key=None, label=label, scope=scope, address=address, expires=expires)
+
+
+@app.command(name="import")
+def import_(
+    email: EmailArgument,
+    *,
+    key_file: Annotated[
+        str, typer.Option(help="File that holds the key and nothing else; `-` for stdin. Never an argument: see `ps`.")
+    ] = "-",
+    label: LabelOption = "",
+    scope: ScopeOption = "order",
+    address: AddressOption = [],  # noqa: B006
+    expires: ExpiresOption = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Let a key of another panel work here, so that its owner's programs need no change."""
+    del data_dir
+    _issue(email, key=_read_key(key_file), label=label, scope=scope, address=address, expires=expires)
+
+
+@app.command(name="list")
+def list_(email: EmailArgument, *, data_dir: DataDirOption = None) -> None:
+    """All keys a customer ever had, newest first; of the keys themselves only the end."""
+    del data_dir
+    now = SystemClock().now()
+    with panel():
+        from hawker.accounts.actions import find_customer, list_keys
+        from hawker.accounts.errors import NoSuchCustomer
+
+        with sentences(NoSuchCustomer):
+            user = find_customer(email)
+        keys = [_described(key, now) for key in list_keys(user)]
+        answer({"customer": user.email, "active": user.is_active, "keys": keys})
+
+
+@app.command()
+def revoke(key: KeyArgument, *, data_dir: DataDirOption = None) -> None:
+    """End a key. Within a second no process lets it in."""
+    del data_dir
+    now = SystemClock().now()
+    with panel():
+        from hawker.accounts.actions import revoke_key
+        from hawker.accounts.errors import NoSuchKey
+
+        with sentences(NoSuchKey):
+            answer(_described(revoke_key(key, now=now), now))
+
+
+@app.command()
+def rotate(
+    key: KeyArgument,
+    *,
+    overlap: Annotated[str, typer.Option(help="How long the old key goes on working: 24h, 30m, 7d, or 0m.")] = "24h",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Put a new key in the place of an old one. The new key is shown this once."""
+    del data_dir
+    span = _read_span(overlap)
+    if span is None:
+        fail(f"--overlap is a number of minutes, hours or days such as 24h, not {overlap!r}")
+    with panel():
+        from hawker.accounts.actions import rotate_key
+        from hawker.accounts.errors import KeyIsOver, NoSuchKey
+
+        now = SystemClock().now()
+        with sentences(NoSuchKey, KeyIsOver):
+            new = rotate_key(key, overlap=span, now=now)
+        answer({"key": new.key_id, "api_key": new.key, "replaces": key, "old_key_ends_at": new.old_ends_at})
+
+
+def _issue(email: str, *, key: str | None, label: str, scope: str, address: list[str], expires: str) -> None:
+    now = SystemClock().now()
+    expires_at = _read_instant(expires, now) if expires else None
+    networks: list[Network] = []
+    with sentences(BadAddress):
+        networks.extend(read_network(text) for text in address)
+    with panel():
+        from hawker.accounts.actions import find_customer, issue_key
+        from hawker.accounts.errors import BadKey, KeyInUse, NoSuchCustomer
+        from hawker.accounts.models import KeyScope
+
+        if scope not in KeyScope.values:
+            fail(f"--scope is {' or '.join(KeyScope.values)}, not {scope!r}")
+        with sentences(NoSuchCustomer, BadKey, KeyInUse):
+            issued = issue_key(
+                find_customer(email),
+                now=now,
+                label=label,
+                scope=KeyScope(scope),
+                networks=networks,
+                expires_at=expires_at,
+                key=key,
+            )
+    # A key that was brought along is known to whoever brought it: it is not shown again.
+    answer({"key": issued.key_id} if key is not None else {"key": issued.key_id, "api_key": issued.key})
+
+
+def _read_key(key_file: str) -> str:
+    try:
+        if key_file == "-":
+            data = sys.stdin.buffer.read(MAX_KEY_FILE + 1)
+        else:
+            with Path(key_file).open("rb") as file:
+                data = file.read(MAX_KEY_FILE + 1)
+        return data[:MAX_KEY_FILE].decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"the key cannot be read: {error}")
+
+
+def _read_span(text: str) -> timedelta | None:
+    match = _SPAN.fullmatch(text.strip())
+    return int(match[1]) * _UNITS[match[2]] if match else None
+
+
+def _read_instant(text: str, now: datetime) -> datetime:
+    span = _read_span(text)
+    if span is not None:
+        return now + span
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--expires is a date, an instant or a time from now such as 90d, not {text!r}")
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+
+
+def _described(key: "ApiKey", now: datetime) -> dict[str, Any]:
+    state = "revoked" if key.revoked_at is not None else "active" if key.is_live(now) else "expired"
+    return {
+        "key": key.id,
+        "state": state,
+        "ends_with": key.hint,
+        "label": key.label,
+        "scope": key.scope,
+        "addresses": key.allowed_addresses,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "replaced_by": key.replaced_by_id,
+        "last_used_at": key.last_used_at,
+        "last_address": key.last_address,
+    }

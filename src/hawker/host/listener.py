@@ -3,15 +3,28 @@
 It outlives a restarted server, so a customer's connection waits a moment and is never refused.
 """
 
+import contextlib
+import ctypes
 import errno
 import ipaddress
 import socket
+import struct
 from dataclasses import dataclass
 
 from hawker.host.errors import PortUnusable
 
 DEFAULT_PORT = 8000
 _BACKLOG = 2048
+
+_SO_ATTACH_FILTER = 26
+_NO_NEWCOMERS = (
+    # (code, jump if true, jump if false, k): drop what has SYN set and ACK not, the first packet of a handshake.
+    (0x30, 0, 0, 13),  # A = the flags of the TCP header
+    (0x54, 0, 0, 0x12),  # A &= SYN | ACK
+    (0x15, 0, 1, 0x02),  # A == SYN?
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFFFFFF),  # keep
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,20 @@ def listen(host: str, port: int | None) -> Listener:
         return _bind(host, port)
     except OSError as error:
         raise PortUnusable(_why(host, port, error)) from error
+
+
+def refuse_newcomers(listener: socket.socket) -> None:
+    """Let nobody begin a connection any more, while those who have begun are still accepted; for good, for all
+    processes that share the socket.
+
+    Linux has no such call: closing a listening socket resets whoever waits to be accepted. A packet filter on
+    the socket drops the first packet of each handshake instead; its sender tries again a second later and is
+    refused by then, with nothing sent. Where the kernel does not take it, the old small gap remains.
+    """
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in _NO_NEWCOMERS))
+    with contextlib.suppress(OSError):
+        head = struct.pack("HP", len(_NO_NEWCOMERS), ctypes.addressof(program))
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, head)
 
 
 def _bind(host: str, port: int) -> Listener:

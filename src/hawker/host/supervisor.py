@@ -14,7 +14,7 @@ from hawker.core.datadir import DataDir
 from hawker.host.children import Child, ChildSpec, reap_strangers
 from hawker.host.errors import ChildKeepsFailing
 from hawker.host.folder import make_folder
-from hawker.host.listener import Listener, listen
+from hawker.host.listener import Listener, listen, refuse_newcomers
 from hawker.host.lock import lock_for_up
 from hawker.host.postgres import EmbeddedPostgres
 from hawker.host.secret_file import ensure_secrets
@@ -123,7 +123,9 @@ class _Supervision:
 
     def _stop(self) -> None:
         try:
-            # First ours, then theirs: with the last one new connections are refused, not left hanging.
+            # Nobody new from here on, so that the server can answer all who were let in before. First ours is
+            # closed, then theirs: with the last one new connections are refused, not left hanging.
+            refuse_newcomers(self._listener.socket)
             self._listener.socket.close()
             self._stop_children()
         finally:

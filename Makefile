@@ -10,7 +10,7 @@ STAMP := $(VENV)/.ready
 help:
 	@echo "make run     set everything up and start a panel with demo data"
 	@echo "make test    set everything up and run the tests"
-	@echo "make check   linters, types, import contract, sizes"
+	@echo "make check   linters, types, import contract, sizes, documents"
 	@echo "make bench   measure, with ratios against comparators of the same run"
 	@echo "make setup   make .venv with the hawker command"
 
@@ -29,6 +29,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/size_lint.py src tests bench tools
+	$(BIN)/python -m pytest -q -r fE tests/docs
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -64,8 +64,8 @@ def test_the_start_count_and_falling_remains_are_shown_on_the_way(
     assert server.call(customer.api_key, "status", order=order).json["start_count"] == "0"
     panel.clock.advance(seconds=1)
     panel.sweep()
-    seen = []
-    for _ in range(40):
+    seen: list[dict[str, str]] = []
+    while not seen or (seen[-1]["status"] != "Completed" and len(seen) < 300):
         sandbox.advance(minutes=10)
         panel.clock.advance(minutes=10)
         panel.sweep()

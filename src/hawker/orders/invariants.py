@@ -122,6 +122,45 @@ INVARIANTS = (
              FROM work w WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = w.order_id)""",
     ),
     Invariant(
+        "drip",
+        "the runs of a drip-feed are numbered without gaps, counted, alike, and followed by the next until the last",
+        "SELECT count(*) FROM drip",
+        """WITH family AS (
+               SELECT p.id, p.state, p.runs, p.charge_micros - p.refunded_micros - p.handed_micros AS escrow,
+                      p.refunded_micros, d.order_id, d.started, d.ended, d.stops_after, w.due_at,
+                      count(c.id) AS children, COALESCE(max(c.part), 0) AS last_part,
+                      count(c.id) FILTER (WHERE c.state IN ('completed', 'partial', 'canceled')) AS finished,
+                      count(c.id) FILTER (WHERE c.quantity * p.runs <> p.quantity OR c.service_id <> p.service_id
+                                             OR c.link <> p.link OR NOT c.from_parent) AS unlike
+                 FROM orders p
+                 FULL JOIN drip d ON d.order_id = p.id
+                 LEFT JOIN orders c ON c.parent_id = p.id
+                 LEFT JOIN work w ON w.order_id = p.id AND w.kind = 'drip'
+                WHERE p.runs IS NOT NULL OR d.order_id IS NOT NULL
+                GROUP BY p.id, d.order_id, w.order_id, w.kind)
+           SELECT format('drip-feed %s: the order or its plan is missing', COALESCE(id, order_id))
+             FROM family WHERE id IS NULL OR order_id IS NULL OR runs IS NULL
+            UNION ALL
+           SELECT format('drip-feed %s: %s runs started, %s ended; there are %s, numbered to %s, %s of them finished',
+                         id, started, ended, children, last_part, finished)
+             FROM family WHERE started <> children OR started <> last_part OR ended <> finished
+            UNION ALL
+           SELECT format('drip-feed %s: %s runs of another quantity, service or link, or paid apart', id, unlike)
+             FROM family WHERE unlike > 0
+            UNION ALL
+           SELECT format('drip-feed %s: %s of %s runs started, but the next is not due', id, started, stops_after)
+             FROM family WHERE state = 'active' AND (due_at IS NULL
+                OR (started < stops_after OR ended = stops_after) AND due_at > '8000-01-01')
+            UNION ALL
+           SELECT format('drip-feed %s: %s with %s of %s runs started and %s ended', id, state, started, stops_after,
+                         ended)
+             FROM family WHERE state <> 'active' AND (started < stops_after OR ended < started)
+            UNION ALL
+           SELECT format('drip-feed %s: stopped after run %s of %s, but %s of its charge is neither refunded nor '
+                         'handed down', id, stops_after, runs, escrow)
+             FROM family WHERE (stops_after < runs OR started = runs) AND escrow <> 0""",
+    ),
+    Invariant(
         "references",
         "every order's account and service exist",
         _ORDERS,

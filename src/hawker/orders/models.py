@@ -33,7 +33,8 @@ class Order(models.Model):
     A drip-feed is a parent that was charged for all of its runs; each run is a child whose charge the
     parent hands down: `handed_micros` of the parent is the sum of its children's charges, and a child that is
     `from_parent` has no charge transfer of its own. A subscription's children are charged one by one. `part`
-    numbers the children of a parent from 1: the run, or the post.
+    numbers the children of a parent from 1: the run, or the post. `runs` says that an order is a drip-feed,
+    and of how many runs; its `quantity` is that of all of them.
 
     `cancel_requested_at` is a wish that stands: it is carried out as soon as it is known where the order is
     (actions/cancel.py). `ended_at` is when the order came to its end, from which refills are counted.
@@ -62,6 +63,7 @@ class Order(models.Model):
     parent_id = models.BigIntegerField(null=True)
     part = models.IntegerField(null=True)
     from_parent = models.BooleanField(db_default=False)
+    runs = models.IntegerField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -89,6 +91,10 @@ class Order(models.Model):
                 | Q(parent_id__isnull=False, part__gte=1),
                 name="orders_child_numbered",
             ),
+            models.CheckConstraint(
+                condition=Q(runs__isnull=True) | Q(runs__gte=1, parent_id__isnull=True, quantity__gte=F("runs")),
+                name="orders_runs",
+            ),
             models.UniqueConstraint(
                 fields=["parent_id", "part"], condition=Q(parent_id__isnull=False), name="orders_part_unique"
             ),
@@ -104,6 +110,30 @@ class Order(models.Model):
         ]
 
 
+class Drip(models.Model):
+    """How far a drip-feed has come: the narrow and hot part of an order that has `runs`.
+
+    `started` runs have become orders, of which `ended` are finished. Run number `stops_after` is the last that
+    will be started: all of them, or fewer once the rest was canceled and refunded.
+    """
+
+    order = models.OneToOneField(Order, models.PROTECT, primary_key=True, related_name="drip")
+    interval_minutes = models.IntegerField()
+    started = models.IntegerField()
+    ended = models.IntegerField()
+    stops_after = models.IntegerField()
+
+    class Meta:
+        db_table = "drip"
+        constraints = [
+            models.CheckConstraint(condition=Q(interval_minutes__gte=1), name="drip_interval"),
+            models.CheckConstraint(
+                condition=Q(ended__gte=0) & Q(started__gte=F("ended")) & Q(stops_after__gte=F("started")),
+                name="drip_counts",
+            ),
+        ]
+
+
 class WorkKind(models.TextChoices):
     """What is due for an order."""
 
@@ -115,6 +145,10 @@ class WorkKind(models.TextChoices):
     FOLLOW = "follow"  # a refill to be asked about
     CANCEL = "cancel"  # a cancel to be asked for upstream
     RECONCILE = "reconcile"  # an unknown attempt to be cleared up
+
+
+NO_PROVIDER = 0
+"""The provider of work that needs none, such as the next run of a drip-feed. No provider has this number."""
 
 
 class Work(models.Model):

@@ -100,7 +100,10 @@ def cost_for(cost_rate_units: int, quantity: int, *, package: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """An order that could be placed: read, within the service's limits, and priced."""
+    """An order that could be placed: read, within the service's limits, and priced.
+
+    Of a drip-feed, quantity and charge are those of all runs; it has no cost, its runs have.
+    """
 
     service: SoldService
     form: OrderForm
@@ -116,17 +119,18 @@ def quote(service: SoldService | None, form_of: "OrderForm | None") -> Quote:
     """
     if service is None or form_of is None or form_of.quantity is None:
         raise IncorrectService
-    if form_of.runs is not None:
+    if form_of.runs is not None and not service.dripfeed:
         raise IncorrectParameter(name="runs")
     check_links(service, form_of)
-    quantity = form_of.quantity
+    # The minimum is that of each order upstream, so of each run; the maximum limits all of them together.
+    quantity = form_of.quantity * (form_of.runs or 1)
     package = service.type.quantity is QuantityRule.FIXED
-    if not package and quantity < service.minimum:
+    if not package and form_of.quantity < service.minimum:
         raise QuantityBelow(minimum=service.minimum)
     if not package and quantity > service.maximum:
         raise QuantityAbove(maximum=service.maximum)
     cost = None
-    if service.route is not None:
+    if service.route is not None and form_of.runs is None:
         cost = cost_for(service.route.cost_rate_units, quantity, package=package)
     return Quote(
         service=service,
@@ -247,3 +251,66 @@ def due_after(now: datetime, wait: timedelta, *, jitter: float) -> datetime:
     Without it, orders placed together stay together for ever and come due in one lump.
     """
     return now + wait * (0.95 + jitter / 10)
+
+
+# --- drip-feed -------------------------------------------------------------------------------------
+
+PUNCTUAL = timedelta(seconds=5)
+"""A run that starts this late or less is on time: sweeps take a second or two, and the plan must not drift."""
+
+LOOK_AGAIN = timedelta(minutes=1)
+"""How long a run waits for the one before it before it looks again: the shortest interval there is."""
+
+
+def share_of_run(charge_micros: int, run: int, runs: int) -> int:
+    """What the `run`th of `runs` takes of the drip-feed's charge, in micros; together exactly the charge.
+
+    Cumulative and rounded up, in customers' steps: a run differs from its exact price by less than a step, and
+    what runs that are never started leave is rounded down, as every refund is (design.md §4).
+    """
+    return _taken(charge_micros, run, runs) - _taken(charge_micros, run - 1, runs)
+
+
+def _taken(charge_micros: int, run: int, runs: int) -> int:
+    """What runs 1 to `run` take of the charge together."""
+    steps = -(-charge_micros * run // (runs * CUSTOMER_STEP_MICROS))
+    return min(steps * CUSTOMER_STEP_MICROS, charge_micros)
+
+
+def next_run(due: datetime, started: datetime, interval: timedelta) -> datetime:
+    """When the run after one that was `due` then and `started` at this moment is due.
+
+    One interval after the plan while the panel is punctual. A run that was late moves the plan: the ones
+    after it follow one interval apart from its start, however many were missed, never in a burst.
+    """
+    return (due if started - due <= PUNCTUAL else started) + interval
+
+
+def run_must_wait_until(
+    now: datetime, interval: timedelta, *, last_is_queued: bool, last_sent_at: datetime | None
+) -> datetime | None:
+    """When to look again at a run that is due, because the one before it was late; None when it may start.
+
+    A run whose predecessor still waits to be sent (its provider is down or paused, its cost is above its
+    charge) waits with it, and one whose predecessor has only just been sent keeps its distance: what piled up
+    would reach the provider in a burst.
+    """
+    if last_is_queued:
+        return now + LOOK_AGAIN
+    if last_sent_at is not None and last_sent_at + interval - PUNCTUAL > now:
+        return last_sent_at + interval
+    return None
+
+
+def end_of_drip(*, runs: int, started: int, completed: int, canceled: int) -> State:
+    """The final state of a drip-feed whose `started` runs have all ended, so many of them completed or canceled."""
+    if completed == runs:
+        return State.COMPLETED
+    return State.CANCELED if canceled == started else State.PARTIAL
+
+
+def drip_status(state: State, *, moved: bool) -> str:
+    """The status clients read of a drip-feed: `moved` when a run of it has been begun to be delivered, or ended."""
+    if state in FINISHED:
+        return WIRE_STATUS[state]
+    return (OrderStatus.IN_PROGRESS if moved else OrderStatus.PENDING).value

@@ -74,11 +74,24 @@ def balance_reply(balance_micros: int, currency: str) -> bytes:
     return f'{{"balance":"{format_micros(balance_micros)}","currency":"{currency}"}}'.encode()
 
 
-def status_object(*, charge_micros: int, start_count: int | None, status: str, remains: int, currency: str) -> str:
-    """One order's status as JSON text; every value is a string, `start_count` is "0" until known."""
+def status_object(
+    *,
+    charge_micros: int,
+    start_count: int | None,
+    status: str,
+    remains: int,
+    currency: str,
+    extra: Mapping[str, str | Sequence[str]] | None = None,
+) -> str:
+    """One order's status as JSON text; every value is a string, `start_count` is "0" until known.
+
+    `extra` follows the usual five keys, where an order is bought through others: strings, and lists of
+    order numbers as strings.
+    """
+    more = f",{_encode(extra)[1:-1].decode()}" if extra else ""
     return (
         f'{{"charge":"{format_micros(charge_micros)}","start_count":"{start_count or 0}",'
-        f'"status":"{status}","remains":"{remains}","currency":"{currency}"}}'
+        f'"status":"{status}","remains":"{remains}","currency":"{currency}"{more}}}'
     )
 
 

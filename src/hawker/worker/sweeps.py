@@ -17,6 +17,7 @@ from hawker.orders.queries.dispatch import FIND_DUE
 from hawker.providers.actions import Opener, open_access, read_access
 from hawker.providers.errors import BadProvider, CannotConnect, NoSuchProvider
 from hawker.worker.dispatch import DispatchSweep
+from hawker.worker.drip import DripSweep
 from hawker.worker.poll import PollSweep
 from hawker.worker.threads import in_thread
 
@@ -57,6 +58,9 @@ class Sweeps:
             self._running.discard((provider_id, kind))
 
     async def _sweep(self, provider_id: int, kind: WorkKind) -> None:
+        if kind is WorkKind.DRIP:
+            await DripSweep(clock=self.clock, stopping=lambda: self.stopping).run()
+            return
         access = await in_thread(read_access, provider_id)
         match kind:
             case WorkKind.DISPATCH:
@@ -82,10 +86,11 @@ class Sweeps:
 
 
 def find_due(*, now: datetime, kinds: Sequence[WorkKind] = tuple(WorkKind)) -> list[tuple[int, WorkKind]]:
-    """Which provider has something due now, of which kind. Raises Unavailable."""
+    """Which provider has something due now, of which kind; NO_PROVIDER where none is needed. Raises Unavailable."""
 
     def work(cursor: Cursor) -> list[tuple[int, WorkKind]]:
-        rows = ask(cursor, FIND_DUE, ([kind.value for kind in kinds], now, now))
+        names = [kind.value for kind in kinds]
+        rows = ask(cursor, FIND_DUE, (names, now, now, names, now))
         return [(provider_id, WorkKind(kind)) for provider_id, kind in rows]
 
     return in_transaction(work)

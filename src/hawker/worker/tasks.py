@@ -3,6 +3,8 @@
 A job may run twice, late, or on two machines at once: nothing here guards an order.
 """
 
+from contextlib import suppress
+
 import structlog
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
@@ -43,6 +45,10 @@ async def pulse(timestamp: int = 0) -> None:
 async def sweep(provider_id: int, kind: str) -> None:
     """Do one provider's due work of one kind."""
     await sweeps.run(provider_id, WorkKind(kind))
+    if kind == WorkKind.DRIP:
+        # The runs that were started are to be sent: at once, not with the next second's pulse.
+        with suppress(exceptions.AlreadyEnqueued):
+            await pulse.configure(queueing_lock=PULSE_LOCK).defer_async()
 
 
 @app.periodic(cron="*/5 * * * *", periodic_id="forget")

@@ -14,6 +14,7 @@ from hawker.core.errors import Refusal
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import lock_accounts, open_book
+from hawker.orders.actions.drip import stop_drips
 from hawker.orders.actions.move import Change, Due, Event, Terms, replace_work, write_changes, write_events
 from hawker.orders.actions.parents import Parent, StopParents
 from hawker.orders.models import State, WorkKind
@@ -26,7 +27,7 @@ from hawker.protocol.statuses import OrderStatus
 CUSTOMER = "customer"
 NEXT_LOOK = timedelta(seconds=2)
 
-STOPS: dict[str, StopParents] = {}
+STOPS: dict[str, StopParents] = {"drip": stop_drips}
 """Who stops a parent, by `subscription` or `drip`."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hawker.catalog.rules import RATE_UNITS, read_rate
 from hawker.core.failpoints import failpoint
+from hawker.core.money import CUSTOMER_STEP_MICROS
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book
 from hawker.orders.actions.move import Change, Due, replace_work, write_changes
@@ -75,7 +76,7 @@ def _sendable(cursor: Cursor, provider_id: int, rows: Sequence[tuple[Any, ...]])
     for row in rows:
         route = next((route for route in routes[row[2]] if route.provider_id == provider_id), None)
         cost = None if route is None else _cost(route, row[3], row[5])
-        hold = _hold_reason(route, cost, charge_micros=row[7])
+        hold = _hold_reason(route, cost, charge_micros=row[7], is_paid_run=row[10])
         if hold:
             held.append(Due(row[0], WorkKind.DISPATCH, provider_id, HELD_UNTIL, row[8], hold))
         else:
@@ -144,8 +145,10 @@ def _cost(route: Route, type_name: str, quantity: int) -> int:
     return min(-(-upstream * route.exchange_rate_units // RATE_UNITS), 2**63 - 1)
 
 
-def _hold_reason(route: Route | None, cost_micros: int | None, *, charge_micros: int) -> str:
+def _hold_reason(route: Route | None, cost_micros: int | None, *, charge_micros: int, is_paid_run: bool) -> str:
     if route is None or cost_micros is None:
         return "no route to this provider"
-    # A free service is a gift by decision; every other order must at least pay for itself.
-    return "cost above the charge" if charge_micros and cost_micros > charge_micros else ""
+    # A free service is a gift by decision; every other order must at least pay for itself. The share of a run
+    # may lie a step under its exact price (share_of_run), which is no loss: the run after it has it.
+    allowed = charge_micros + (CUSTOMER_STEP_MICROS if is_paid_run else 0)
+    return "cost above the charge" if (charge_micros or is_paid_run) and cost_micros > allowed else ""

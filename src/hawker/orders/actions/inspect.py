@@ -6,7 +6,7 @@ from typing import Any
 
 from hawker.core.money import format_micros
 from hawker.ledger.models import Kind, Transfer
-from hawker.orders.models import Attempt, AttemptEvidence, Order, OrderEvent, State, Work
+from hawker.orders.models import Attempt, AttemptEvidence, Drip, Order, OrderEvent, State, Work
 from hawker.orders.rules import WIRE_STATUS
 
 
@@ -19,11 +19,17 @@ def list_order_ids(*, state: State | None, limit: int) -> list[int]:
 
 
 def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """The orders that exist of those asked for, in the order asked, with transfers, work, attempts and events."""
+    """The orders that exist of those asked for, in the order asked, with transfers, work, attempts and events.
+
+    An order that is bought through others shows them as `children`, in the order they were made.
+    """
     orders = {order.id: order for order in Order.objects.filter(id__in=order_ids)}
     transfers, work = defaultdict(list), defaultdict(list)
     attempts, events = defaultdict(list), defaultdict(list)
-    steps = defaultdict(list)
+    steps, children = defaultdict(list), defaultdict(list)
+    drips = {drip.order_id: drip for drip in Drip.objects.filter(order_id__in=orders)}
+    for child in Order.objects.filter(parent_id__in=orders).order_by("parent_id", "part"):
+        children[child.parent_id].append(_child(child))
     of_orders = (Kind.CHARGE, Kind.REFUND, Kind.DELIVERY)
     for transfer in Transfer.objects.filter(kind__in=of_orders, reference__in=orders).order_by("id"):
         transfers[transfer.reference].append(
@@ -50,6 +56,8 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
     return [
         {
             **_order(orders[order_id]),
+            "drip": _drip(orders[order_id], drips[order_id]) if order_id in drips else None,
+            "children": children[order_id],
             "transfers": transfers[order_id],
             "work": work[order_id],
             "attempts": attempts[order_id],
@@ -75,6 +83,7 @@ def _order(order: Order) -> dict[str, Any]:
         "charge": format_micros(order.charge_micros),
         "refunded": format_micros(order.refunded_micros),
         "earned": format_micros(order.earned_micros),
+        "handed": format_micros(order.handed_micros),
         "expected_cost": None if order.cost_micros is None else format_micros(order.cost_micros),
         "upstream_charge": None
         if order.upstream_charge_micros is None
@@ -83,8 +92,34 @@ def _order(order: Order) -> dict[str, Any]:
         "remains": order.remains,
         "provider": order.provider_id,
         "upstream_order": order.upstream_id,
+        "parent": order.parent_id,
+        "part": order.part,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
+    }
+
+
+def _drip(order: Order, drip: Drip) -> dict[str, Any]:
+    return {
+        "runs": order.runs,
+        "interval_minutes": drip.interval_minutes,
+        "started": drip.started,
+        "ended": drip.ended,
+        "stops_after": drip.stops_after,
+    }
+
+
+def _child(child: Order) -> dict[str, Any]:
+    return {
+        "order": child.id,
+        "part": child.part,
+        "state": child.state,
+        "quantity": child.quantity,
+        "charge": format_micros(child.charge_micros),
+        "refunded": format_micros(child.refunded_micros),
+        "remains": child.remains,
+        "upstream_order": child.upstream_id,
+        "created_at": child.created_at,
     }
 
 

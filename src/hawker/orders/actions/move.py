@@ -7,6 +7,7 @@ from datetime import datetime
 from hawker.core.sql import Cursor, ask
 from hawker.ledger.book import Book
 from hawker.orders.models import State, WorkKind
+from hawker.orders.queries import drip as drip_queries
 from hawker.orders.queries import move as queries
 from hawker.orders.rules import Settlement, check_move, is_finished, settle
 from hawker.protocol.statuses import OrderStatus
@@ -29,7 +30,8 @@ class Change:
     """What becomes of one locked order: its way through the states, and the facts learned with it.
 
     `path` may be empty (facts only), one move, or two (rejected and queued again). None leaves a
-    column as it is; `settlement` says what of the escrow is refunded and what is earned.
+    column as it is; `settlement` says what of the escrow is refunded and what is earned. `starts_no_more` stops a
+    drip-feed after the runs that it has started.
     """
 
     order_id: int
@@ -44,6 +46,7 @@ class Change:
     provider_id: int | None = None
     upstream_id: int | None = None
     upstream_charge_micros: int | None = None
+    starts_no_more: bool = False
 
     def end(self, terms: Terms, status: OrderStatus, remains: int | None = None) -> None:
         """Settle the escrow with this change, whose path comes to a finished state."""
@@ -83,16 +86,19 @@ class Due:
 def write_changes(cursor: Cursor, changes: Sequence[Change], book: Book, *, actor: str, now: datetime) -> None:
     """Write the changes of locked orders, their events, and the transfers of their settlements.
 
-    Whatever was due for an order that ends is struck out. The caller holds the orders' row locks and, for
-    settlements, has opened `book` over their accounts. Raises IllegalMove for a move that is not in the
-    table; the database refuses it too.
+    Whatever was due for an order that ends is struck out, and a run that ends is counted at its drip-feed. The caller
+    holds the orders' row locks and, for settlements, has opened `book` over their accounts; the counts of drip-feeds
+    are locked after both, here only. Raises IllegalMove for a move that is not in the table; the database
+    refuses it too.
     """
+    runs_of: list[int] = []
     for step in range(max((len(change.path) for change in changes), default=0) or 1):
-        _write_step(cursor, changes, step, now)
+        runs_of += _write_step(cursor, changes, step, now)
     write_events(cursor, [event for change in changes for event in _events(change)], actor=actor, now=now)
     ended = [change.order_id for change in changes if change.path and is_finished(change.path[-1])]
     if ended:
         ask(cursor, queries.END_WORK, (ended,))
+    _write_drips(cursor, [change.order_id for change in changes if change.starts_no_more], runs_of, now)
     for change in changes:
         settlement = change.settlement
         if settlement is None:
@@ -106,7 +112,8 @@ def write_changes(cursor: Cursor, changes: Sequence[Change], book: Book, *, acto
     book.write(cursor, now)
 
 
-def _write_step(cursor: Cursor, changes: Sequence[Change], step: int, now: datetime) -> None:
+def _write_step(cursor: Cursor, changes: Sequence[Change], step: int, now: datetime) -> list[int]:
+    """Write one step of each change; answers the drip-feed of each run that ended by it."""
     rows = []
     for change in changes:
         if step and step >= len(change.path):
@@ -133,9 +140,19 @@ def _write_step(cursor: Cursor, changes: Sequence[Change], step: int, now: datet
                 after is not before and is_finished(after),
             )
         )
-    if rows:
-        written = ask(cursor, queries.CHANGE_ORDERS, (now, now, *map(list, zip(*rows, strict=True))))
-        assert written.rowcount == len(rows), "an order changed under its own lock"
+    if not rows:
+        return []
+    written = ask(cursor, queries.CHANGE_ORDERS, (now, now, *map(list, zip(*rows, strict=True)))).fetchall()
+    assert len(written) == len(rows), "an order changed under its own lock"
+    return [parent_id for (parent_id,) in written if parent_id is not None]
+
+
+def _write_drips(cursor: Cursor, stopped: Sequence[int], ended_runs_of: Sequence[int], now: datetime) -> None:
+    """Start no more runs of the stopped drip-feeds; count the runs that ended, one mention of its drip-feed each."""
+    if stopped:
+        ask(cursor, drip_queries.STOP_DRIPS, (list(stopped), now))
+    if ended_runs_of:
+        ask(cursor, drip_queries.COUNT_ENDED, (list(ended_runs_of), now))
 
 
 def _events(change: Change) -> Iterator[Event]:

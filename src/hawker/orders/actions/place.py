@@ -11,6 +11,7 @@ from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book, lock_accounts, open_book
 from hawker.ledger.errors import NotEnoughFunds
+from hawker.orders.queries import drip as drip_queries
 from hawker.orders.queries import place as queries
 from hawker.orders.rules import Quote, quote
 from hawker.protocol.errors import IncorrectService
@@ -81,6 +82,15 @@ def _charge(book: Book, account_id: int, order_id: int, quoted: Quote) -> bool:
 
 
 def _write(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], book: Book, now: datetime) -> None:
+    plain = [item for item in placed if item[2].form.runs is None]
+    if plain:
+        _write_plain(cursor, plain, now)
+    if len(plain) < len(placed):
+        _write_drips(cursor, [item for item in placed if item[2].form.runs is not None], now)
+    book.write(cursor, now)
+
+
+def _write_plain(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:
     rows = [
         (
             order_id,
@@ -97,10 +107,30 @@ def _write(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], book: Book,
         for order_id, account_id, quoted in placed
     ]
     cursor.execute(queries.INSERT_ORDERS, (now, now, *map(list, zip(*rows, strict=True))))
-    book.write(cursor, now)
     work = [(order_id, quoted.service.route.provider_id) for order_id, _, quoted in placed if quoted.service.route]
     if work:
         cursor.execute(queries.INSERT_WORK, (now, *map(list, zip(*work, strict=True))))
+
+
+def _write_drips(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:
+    """Drip-feeds are charged here and sent run by run (actions/drip.py)."""
+    rows = [
+        (
+            order_id,
+            account_id,
+            quoted.service.id,
+            quoted.service.type.name,
+            quoted.form.link,
+            quoted.quantity,
+            _extra(quoted.form.extra),
+            quoted.service.rate,
+            quoted.charge_micros,
+            quoted.form.runs,
+            quoted.form.interval_minutes,
+        )
+        for order_id, account_id, quoted in placed
+    ]
+    cursor.execute(drip_queries.INSERT_DRIPS, (*map(list, zip(*rows, strict=True)), now, now, now))
 
 
 def _extra(values: Mapping[str, Value]) -> str | None:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hawker.core.settings import settings
-from hawker.core.sql import Cursor, in_transaction
+from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.orders.models import State
 from hawker.orders.queries import read as queries
-from hawker.orders.rules import WIRE_STATUS
+from hawker.orders.rules import WIRE_STATUS, drip_status
 from hawker.protocol.params import read_whole
 from hawker.protocol.replies import status_object
 
@@ -32,16 +33,23 @@ def read_statuses(asks: Sequence[StatusAsk]) -> list[Mapping[str, str]]:
     def work(cursor: Cursor) -> dict[tuple[int, int], str]:
         cursor.execute(queries.READ_STATUSES, tuple(map(list, zip(*pairs, strict=True))))
         currency = settings().currency
-        return {
-            (account_id, order_id): status_object(
+        drips: dict[int, int] = {}
+        objects = {}
+        for account_id, order_id, charge_micros, start_count, state, remains, is_drip in cursor:
+            if is_drip:
+                drips[order_id] = account_id
+                continue
+            objects[account_id, order_id] = status_object(
                 charge_micros=charge_micros,
                 start_count=start_count,
                 status=WIRE_STATUS[state],
                 remains=remains,
                 currency=currency,
             )
-            for account_id, order_id, charge_micros, start_count, state, remains in cursor
-        }
+        if drips:
+            shown = _read_drips(cursor, list(drips), currency)
+            objects |= {(drips[order_id], order_id): text for order_id, text in shown.items()}
+        return objects
 
     objects = in_transaction(work)
     # Found by account and number, never by number alone: one batch carries many accounts' questions.
@@ -49,3 +57,20 @@ def read_statuses(asks: Sequence[StatusAsk]) -> list[Mapping[str, str]]:
         {asked: found for asked, number in ids.items() if (found := objects.get((ask.account_id, number))) is not None}
         for ask, ids in zip(asks, numbers, strict=True)
     ]
+
+
+def _read_drips(cursor: Cursor, order_ids: list[int], currency: str) -> dict[int, str]:
+    """The status objects of drip-feeds, by number: summed over their runs, with `runs` and `orders`."""
+    return {
+        order_id: status_object(
+            charge_micros=charge_micros,
+            start_count=start_count,
+            status=drip_status(State(state), moved=moved),
+            remains=remains,
+            currency=currency,
+            extra={"runs": str(len(run_ids)), "orders": [str(run_id) for run_id in run_ids]},
+        )
+        for order_id, state, charge_micros, remains, start_count, moved, run_ids in ask(
+            cursor, queries.READ_DRIPS, (order_ids,)
+        )
+    }

@@ -2,7 +2,8 @@
 
 CLAIM_DISPATCH = """
     SELECT o.id, o.account_id, o.service_id, o.type, o.link, o.quantity, o.extra, o.charge_micros, w.tries,
-           (SELECT count(*) FROM attempt a WHERE a.order_id = o.id AND a.kind = 'add')
+           (SELECT count(*) FROM attempt a WHERE a.order_id = o.id AND a.kind = 'add'),
+           o.from_parent AND (SELECT p.charge_micros > 0 FROM orders p WHERE p.id = o.parent_id)
       FROM work w
       JOIN orders o ON o.id = w.order_id
      WHERE w.kind = 'dispatch' AND w.provider_id = %s AND w.due_at <= %s AND o.state = 'queued'
@@ -87,5 +88,9 @@ FIND_DUE = """
      WHERE p.enabled
        AND (k.kind <> 'dispatch' OR p.paused_until IS NULL OR p.paused_until <= %s)
        AND EXISTS (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id AND w.due_at <= %s)
+    UNION ALL
+    SELECT 0, k.kind FROM unnest(%s::text[]) AS k(kind)
+     WHERE EXISTS (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = 0 AND w.due_at <= %s)
 """
-"""Which provider has something due, of which kind: one index probe each."""
+"""Which provider has something due, of which kind: one index probe each. Number 0 (NO_PROVIDER) stands for
+work that needs none."""

@@ -18,7 +18,9 @@ CHANGE_ORDERS = """
         AS f(id, state_before, state, refund_micros, earned_micros, start_count, remains, provider_id, upstream_id,
              upstream_charge_micros, ends)
      WHERE o.id = f.id AND o.state = f.state_before
+    RETURNING CASE WHEN o.from_parent AND o.state IN ('completed', 'partial', 'canceled') THEN o.parent_id END
 """
+"""Answers a row for each order changed: the drip-feed of which a run has ended by it, or nothing."""
 
 INSERT_EVENTS = """
     INSERT INTO order_event (order_id, at, from_state, to_state, actor, reason)

@@ -6,7 +6,8 @@ import pytest
 
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.settle import NotSent, Outcome, settle_attempts
+from hawker.orders.actions.settle import Outcome, settle_attempts
+from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown
 from hawker.providers.models import Provider
 from panel import Panel

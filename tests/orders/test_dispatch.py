@@ -4,8 +4,9 @@ import pytest
 
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.settle import NotSent, Outcome, disown_claim, settle_attempts
+from hawker.orders.actions.settle import Outcome, disown_claim, settle_attempts
 from hawker.orders.models import WorkKind
+from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted, Unknown
 from hawker.providers.models import Provider
 from panel import Panel

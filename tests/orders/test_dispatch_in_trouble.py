@@ -13,7 +13,8 @@ from hawker.alerts.actions import describe_alerts
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.settle import NotSent, Outcome, settle_attempts
+from hawker.orders.actions.settle import Outcome, settle_attempts
+from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted, Unknown
 from hawker.providers.actions import Access, open_access
 from hawker.providers.line import Line, open_line

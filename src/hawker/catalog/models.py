@@ -30,6 +30,8 @@ class Service(models.Model):
     minimum = models.BigIntegerField()
     maximum = models.BigIntegerField()
     refill = models.BooleanField(default=False)
+    # How many days after an order's end a refill may be asked for; 0 is without an end.
+    refill_days = models.PositiveSmallIntegerField(db_default=0)
     cancel = models.BooleanField(default=False)
     dripfeed = models.BooleanField(default=False)
     free = models.BooleanField(default=False)

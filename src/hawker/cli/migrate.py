@@ -8,7 +8,18 @@ from hawker.core.settings import settings
 APPEND_ONLY = ("transfer", "deposit", "correction", "order_event", "attempt_evidence")
 """Tables in which the application may only add rows; their triggers bind the owner too (I5)."""
 
-NEVER_DELETED = ("account", "orders", "attempt", "drip", "service", "app_user", "api_key", "provider", "alert")
+NEVER_DELETED = (
+    "account",
+    "orders",
+    "attempt",
+    "refill",
+    "drip",
+    "service",
+    "app_user",
+    "api_key",
+    "provider",
+    "alert",
+)
 
 
 class CannotMigrate(Exception):

@@ -171,6 +171,58 @@ class Work(models.Model):
         indexes = [models.Index(fields=["kind", "provider_id", "due_at"], name="work_due")]
 
 
+class RefillState(models.TextChoices):
+    """How far a refill has come; customers read these four words."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+
+
+RUNNING = (RefillState.PENDING, RefillState.IN_PROGRESS)
+
+
+class Refill(models.Model):
+    """A refill of an order that has ended: what was lost of the delivery is to be delivered again. Moves no money.
+
+    `provider_id` is the upstream panel that is asked for it, under `upstream_id` once it has taken it; without one
+    staff see to it. `reason` says why it ended as it did.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    order = models.ForeignKey(Order, models.PROTECT, related_name="refills", db_index=False)
+    account_id = models.BigIntegerField()
+    state = models.CharField(max_length=12, choices=RefillState)
+    provider_id = models.BigIntegerField(null=True)
+    upstream_id = models.BigIntegerField(null=True)
+    reason = models.CharField(max_length=500, default="")
+    requested_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "refill"
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=RefillState.values), name="refill_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=RUNNING, ended_at__isnull=True)
+                | Q(~Q(state__in=RUNNING), ended_at__isnull=False),
+                name="refill_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(upstream_id__isnull=True) | Q(provider_id__isnull=False), name="refill_upstream"
+            ),
+            models.UniqueConstraint(fields=["order"], condition=Q(state__in=RUNNING), name="refill_one_running"),
+            models.UniqueConstraint(
+                fields=["provider_id", "upstream_id"],
+                condition=Q(upstream_id__isnull=False),
+                name="refill_upstream_unique",
+            ),
+        ]
+        indexes = [models.Index(fields=["order", "id"], name="refill_order")]
+
+
 class AttemptKind(models.TextChoices):
     """What was asked of the provider."""
 
@@ -194,11 +246,15 @@ LIVE = (AttemptState.SENDING, AttemptState.UNKNOWN, AttemptState.ACCEPTED)
 
 
 class Attempt(models.Model):
-    """One try to buy an order upstream, and everything known of it. The evidence of at-most-once."""
+    """One try to have a provider make something (an order, a refill), and everything known of it.
+
+    The evidence of at-most-once.
+    """
 
     id = models.BigAutoField(primary_key=True)
     order = models.ForeignKey(Order, models.PROTECT, related_name="attempts")
     kind = models.CharField(max_length=8, choices=AttemptKind)
+    refill = models.ForeignKey(Refill, models.PROTECT, null=True, related_name="attempts", db_index=False)
     n = models.SmallIntegerField()
     provider = models.ForeignKey("providers.Provider", models.PROTECT)
     state = models.CharField(max_length=12, choices=AttemptState)
@@ -223,6 +279,14 @@ class Attempt(models.Model):
             models.UniqueConstraint(fields=["order", "kind", "n"], name="attempt_numbered"),
             models.UniqueConstraint(
                 fields=["order", "kind"], condition=Q(state__in=LIVE, kind="add"), name="attempt_one_live"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=AttemptKind.ADD, refill__isnull=True)
+                | Q(kind=AttemptKind.REFILL, refill__isnull=False),
+                name="attempt_of_refill",
+            ),
+            models.UniqueConstraint(
+                fields=["refill"], condition=Q(state__in=LIVE, kind="refill"), name="attempt_one_live_refill"
             ),
             models.UniqueConstraint(
                 fields=["provider", "kind", "upstream_id"],

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from hawker.protocol.service_types import ServiceType, find_type
-from hawker.protocol.statuses import OrderStatus, read_order_status
+from hawker.protocol.statuses import OrderStatus, RefillStatus, read_order_status, read_refill_status
 
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 MAX_CREATED_BYTES = 1024 * 1024
@@ -106,8 +106,13 @@ class Unreadable:
 
 
 def read_add(http_status: int, body: bytes) -> Verdict:
-    """The verdict on the answer to an `add` (or `refill`: `id_key` differs, see read_created)."""
+    """The verdict on the answer to an `add`."""
     return read_created(http_status, body, id_key="order")
+
+
+def read_refill(http_status: int, body: bytes) -> Verdict:
+    """The verdict on the answer to a `refill` of one order."""
+    return read_created(http_status, body, id_key="refill")
 
 
 def read_created(http_status: int, body: bytes, *, id_key: str) -> Verdict:
@@ -245,6 +250,82 @@ def _plain(value: object) -> str | None:
     if isinstance(value, float):
         return f"{value:.12f}".rstrip("0").rstrip(".")
     return None
+
+
+# --- refill_status, cancel -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTaken:
+    """The panel took the cancel; how much of the order it still delivers is told by the order's status."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRefused:
+    """The panel does not cancel the order, or (by the reason) not now."""
+
+    reason: Reason
+    text: str
+
+
+def read_refill_statuses(body: bytes, ids: Sequence[int]) -> dict[int, RefillStatus | Unreadable] | Unreadable:
+    """The answer to `refill_status` for `ids`: each refill's own, or why the whole cannot be read.
+
+    Read are an array of `{refill,status}`, an object keyed by the ids, and a single `{status}` where one was
+    asked for. A refill that the answer leaves out is left out here too.
+    """
+    rows = _rows(body, ids, id_key="refill", value_key="status")
+    if isinstance(rows, Unreadable):
+        return rows
+    return {asked: _read_refill_status(row) for asked, row in rows.items()}
+
+
+def _read_refill_status(value: object) -> RefillStatus | Unreadable:
+    if isinstance(value, dict):
+        if value.get("error"):
+            return Unreadable("refill_status", _error_text(value["error"]))
+        value = value.get("status")
+    status = read_refill_status(value) if isinstance(value, str) else None
+    return status if status is not None else Unreadable("refill_status", f"unknown status {str(value)[:40]!r}")
+
+
+def read_cancels(body: bytes, ids: Sequence[int]) -> dict[int, CancelTaken | CancelRefused | Unreadable] | Unreadable:
+    """The answer to `cancel` for `ids`: each order's own, or why the whole cannot be read.
+
+    An error in place of the list is the answer for every order: a panel that cannot cancel says so that way.
+    """
+    rows = _rows(body, ids, id_key="order", value_key="cancel")
+    if isinstance(rows, Unreadable):
+        return rows
+    return {asked: _read_cancel(row) for asked, row in rows.items()}
+
+
+def _read_cancel(value: object) -> CancelTaken | CancelRefused | Unreadable:
+    error = value.get("error") if isinstance(value, dict) else None
+    if error:
+        text = _error_text(error)
+        return CancelRefused(read_reason(text), text)
+    if isinstance(value, dict):
+        value = value.get("cancel")
+    # Most panels answer 1, some the number of the cancel.
+    return CancelTaken() if value is True or read_id(value) is not None else Unreadable("cancel", "neither 1 nor error")
+
+
+def _rows(body: bytes, ids: Sequence[int], *, id_key: str, value_key: str) -> dict[int, object] | Unreadable:
+    """What an answer says of each id that was asked for: a value, or an object with the value or an error in it."""
+    answer = _decode(body)
+    if isinstance(answer, list):
+        rows = [row for row in answer if isinstance(row, dict) and value_key in row]
+        found = {read_id(row.get(id_key)): row[value_key] for row in rows}
+    elif not isinstance(answer, dict):
+        return Unreadable(value_key, _describe(body))
+    elif answer.get("error"):
+        found = dict.fromkeys(ids, answer)
+    elif len(ids) == 1 and value_key in answer:
+        found = {ids[0]: answer[value_key]}
+    else:
+        found = {asked: answer[str(asked)] for asked in ids if str(asked) in answer}
+    return {asked: found[asked] for asked in ids if asked in found}
 
 
 # --- balance, services -----------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Sending what is due to one provider: connect, claim, send once, settle. At most once, whatever happens."""
+"""Sending what is due to one provider: connect, claim, send once, settle. At most once, whatever happens.
+
+One machine for all that a provider must not be asked twice; an errand says what is sent.
+"""
 
 import asyncio
 import contextlib
@@ -7,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
@@ -15,9 +19,13 @@ from hawker.alerts.models import AlertKind
 from hawker.core.clock import Clock
 from hawker.core.errors import Unavailable
 from hawker.core.failpoints import failpoint
-from hawker.orders.actions.dispatch import Claim, claim_dispatches
-from hawker.orders.actions.settle import NotSent, Outcome, disown_claim, settle_attempts
-from hawker.protocol.upstream import Unknown, read_add
+from hawker.orders.actions.attempts import Claim
+from hawker.orders.actions.dispatch import claim_dispatches
+from hawker.orders.actions.refill_claims import claim_refills
+from hawker.orders.actions.settle import Outcome, disown_claim, settle_attempts
+from hawker.orders.models import WorkKind
+from hawker.orders.rulings import NotSent
+from hawker.protocol.upstream import Unknown, Verdict, read_add, read_refill
 from hawker.providers.actions import Access, Opener
 from hawker.providers.errors import CallFailed
 from hawker.providers.line import Line
@@ -44,17 +52,45 @@ class _Moment:
     wall: datetime
 
 
-class DispatchSweep:
-    """Drains the due orders of one provider, many in flight at a time, until none is due.
+class ClaimVerb(Protocol):
+    """Claims what is due for this provider, committed as attempts. Raises Unavailable: then nothing may be sent."""
 
-    Lines are opened before orders are claimed, so a provider that cannot be reached costs no attempt.
+    def __call__(self, provider_id: int, *, limit: int, token: str, now: datetime) -> list[Claim]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is sent: how it is claimed, and how the answer to it is read."""
+
+    claim: ClaimVerb
+    read: Callable[[int, bytes], Verdict]
+
+
+ERRANDS: dict[WorkKind, Errand] = {
+    WorkKind.DISPATCH: Errand(claim_dispatches, read_add),
+    WorkKind.REFILL: Errand(claim_refills, read_refill),
+}
+
+
+class DispatchSweep:
+    """Drains what is due of one errand at one provider, many in flight at a time, until nothing is due.
+
+    Lines are opened before anything is claimed, so a provider that cannot be reached costs no attempt.
     Claims grow from one to CONCURRENCY while there is more to claim than lines.
     """
 
     def __init__(
-        self, access: Access, *, opener: Opener, clock: Clock, worker: str, stopping: Callable[[], bool]
+        self,
+        access: Access,
+        errand: Errand,
+        *,
+        opener: Opener,
+        clock: Clock,
+        worker: str,
+        stopping: Callable[[], bool],
     ) -> None:
         self._access = access
+        self._errand = errand
         self._opener = opener
         self._clock = clock
         self._worker = worker
@@ -67,9 +103,9 @@ class DispatchSweep:
         self.sent = 0
 
     async def run(self) -> int:
-        """Sweep until nothing is due or the worker stops; answers how many orders were sent.
+        """Sweep until nothing is due or the worker stops; answers how many calls were sent.
 
-        Every order that was claimed is settled before this returns, also when claiming fails:
+        Everything that was claimed is settled before this returns, also when claiming fails:
         answers are kept and their settling is tried again until the database takes it.
         """
         settling = asyncio.create_task(self._settle_all())
@@ -109,7 +145,7 @@ class DispatchSweep:
         claimed_at = _Moment(time.monotonic(), self._clock.now())
         try:
             claims = await in_thread(
-                claim_dispatches, self._access.provider_id, limit=count, token=token, now=claimed_at.wall
+                self._errand.claim, self._access.provider_id, limit=count, token=token, now=claimed_at.wall
             )
         except Unavailable:
             await self._disown(token)
@@ -158,7 +194,7 @@ class DispatchSweep:
         head = answer.body[:_BODY_HEAD].decode("utf-8", "replace").replace("\0", "�")
         return Outcome(
             claim.attempt_id,
-            read_add(answer.http_status, answer.body),
+            self._errand.read(answer.http_status, answer.body),
             answer.http_status,
             redacted(head, self._access.key),
         )

@@ -16,9 +16,9 @@ from hawker.orders.models import WorkKind
 from hawker.orders.queries.dispatch import FIND_DUE
 from hawker.providers.actions import Opener, open_access, read_access
 from hawker.providers.errors import BadProvider, CannotConnect, NoSuchProvider
-from hawker.worker.dispatch import DispatchSweep
+from hawker.worker.asking import QUESTIONS, AskSweep
+from hawker.worker.dispatch import ERRANDS, DispatchSweep
 from hawker.worker.drip import DripSweep
-from hawker.worker.poll import PollSweep
 from hawker.worker.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -63,17 +63,24 @@ class Sweeps:
             return
         access = await in_thread(read_access, provider_id)
         match kind:
-            case WorkKind.DISPATCH:
+            case WorkKind.DISPATCH | WorkKind.REFILL:
                 sweep = DispatchSweep(
                     access,
+                    ERRANDS[kind],
                     opener=self.opener,
                     clock=self.clock,
                     worker=worker_name(),
                     stopping=lambda: self.stopping,
                 )
                 await sweep.run()
-            case WorkKind.POLL:
-                await PollSweep(access, opener=self.opener, clock=self.clock, stopping=lambda: self.stopping).run()
+            case WorkKind.POLL | WorkKind.FOLLOW | WorkKind.CANCEL:
+                await AskSweep(
+                    access,
+                    QUESTIONS[kind],
+                    opener=self.opener,
+                    clock=self.clock,
+                    stopping=lambda: self.stopping,
+                ).run()
 
     async def due(self) -> list[tuple[int, WorkKind]]:
         """Which provider has something due, of which kind. Raises Unavailable."""

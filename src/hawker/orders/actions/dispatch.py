@@ -1,10 +1,10 @@
-"""Sending orders at most once: claim, and settle what came of it (reliability.md, the state machine)."""
+"""Claiming orders to send, at most once (reliability.md, the state machine)."""
 
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from hawker.catalog.rules import RATE_UNITS, read_rate
@@ -12,14 +12,14 @@ from hawker.core.failpoints import failpoint
 from hawker.core.money import CUSTOMER_STEP_MICROS
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book
+from hawker.orders.actions.attempts import LEASE, Begun, Claim, begin_attempts
 from hawker.orders.actions.move import Change, Due, replace_work, write_changes
-from hawker.orders.models import State, WorkKind
+from hawker.orders.models import AttemptKind, State, WorkKind
 from hawker.orders.queries import dispatch as queries
 from hawker.orders.rules import cost_for
 from hawker.protocol.form import add_form
 from hawker.protocol.service_types import QuantityRule, find_type
 
-LEASE = timedelta(seconds=90)
 HELD_UNTIL = datetime(9000, 1, 1, tzinfo=UTC)
 _MOST_HELD = 100
 """How many times a claim looks past orders that had to be put on hold."""
@@ -33,16 +33,6 @@ class Route:
     upstream_service: int
     cost_rate_units: int
     exchange_rate_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An attempt that is ours to send, once, before its lease ends: the fields of the call, without the key."""
-
-    attempt_id: int
-    order_id: int
-    provider_id: int
-    fields: Mapping[str, str]
 
 
 def claim_dispatches(provider_id: int, *, limit: int, token: str, now: datetime) -> list[Claim]:
@@ -88,25 +78,18 @@ def _sendable(cursor: Cursor, provider_id: int, rows: Sequence[tuple[Any, ...]])
 def _write_claims(
     cursor: Cursor, provider_id: int, sendable: Sequence[tuple[Any, ...]], token: str, now: datetime
 ) -> list[Claim]:
-    lease_until = now + LEASE
-    attempts = ask(
+    attempt_of = begin_attempts(
         cursor,
-        queries.INSERT_ATTEMPTS,
-        (
-            provider_id,
-            lease_until,
-            token,
-            now,
-            [row[0] for row, _, _ in sendable],
-            [row[9] + 1 for row, _, _ in sendable],
-            [cost for _, _, cost in sendable],
-        ),
+        AttemptKind.ADD,
+        [Begun(row[0], row[9] + 1, cost) for row, _, cost in sendable],
+        provider_id=provider_id,
+        token=token,
+        now=now,
     )
-    attempt_of = {order_id: attempt_id for attempt_id, order_id in attempts}
     changes = [Change(row[0], State.QUEUED, (State.SENDING,), f"attempt {row[9] + 1}") for row, _, _ in sendable]
     write_changes(cursor, changes, Book(), actor=token, now=now)
     # The work stays, due when the lease ends, only as the mark of an order that is under way.
-    leased = [Due(row[0], WorkKind.DISPATCH, provider_id, lease_until, row[8] + 1) for row, _, _ in sendable]
+    leased = [Due(row[0], WorkKind.DISPATCH, provider_id, now + LEASE, row[8] + 1) for row, _, _ in sendable]
     replace_work(cursor, [], leased)
     failpoint("claim-before-commit")
     return [

@@ -1,23 +1,21 @@
 """Following orders upstream: which to ask for, and what the answers change."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import TypeAlias
 
+from hawker.alerts.actions import Raised, log_alerts, write_alerts
+from hawker.alerts.models import AlertKind
 from hawker.core.failpoints import failpoint
-from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import lock_accounts, open_book
-from hawker.orders.actions.move import Change, Terms, write_changes
+from hawker.orders.actions.move import Change, Event, Terms, write_changes, write_events
+from hawker.orders.actions.reading import LEASE, Reading, after_silence, longest_wait, shortest_wait, spread
 from hawker.orders.models import State
 from hawker.orders.queries import follow as queries
-from hawker.orders.rules import TRANSITIONS, backoff, due_after, is_finished, next_poll, state_of
-from hawker.protocol.upstream import Unreadable, UpstreamStatus
-
-POLL_LEASE = timedelta(seconds=25)
-"""A little longer than a status call may take: a killed worker's polls are soon due again, and asking twice
-costs a call and nothing else."""
+from hawker.orders.rules import TRANSITIONS, is_finished, next_poll, state_of
+from hawker.protocol.upstream import UpstreamStatus
 
 ACTOR = "poll"
 
@@ -33,59 +31,70 @@ class Polled:
     start_count: int | None
     remains: int | None
     upstream_charge_micros: int | None
-    created_at: datetime
+    moved_at: datetime
     tries: int
+    leased_until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a provider answered about one order; None where it left the order out."""
-
-    polled: Polled
-    answer: UpstreamStatus | Unreadable | None
+PollReading: TypeAlias = Reading[Polled, UpstreamStatus]
 
 
 def claim_polls(provider_id: int, *, limit: int, now: datetime) -> list[Polled]:
-    """Due polls of this provider, oldest first, leased until POLL_LEASE from now. Raises Unavailable."""
+    """Due polls of this provider, oldest first, leased. Raises Unavailable."""
 
     def work(cursor: Cursor) -> list[Polled]:
-        rows = ask(cursor, queries.CLAIM_POLLS, (provider_id, now, limit, now + POLL_LEASE)).fetchall()
+        rows = ask(cursor, queries.CLAIM_POLLS, (provider_id, now, limit, now + LEASE)).fetchall()
         return [Polled(row[0], row[1], State(row[2]), *row[3:]) for row in rows]
 
     return in_transaction(work)
 
 
-def apply_readings(readings: Sequence[Reading], *, now: datetime) -> int:
-    """Write what polls found and when to ask again; answers how many orders ended.
+def apply_readings(readings: Sequence[PollReading], *, now: datetime) -> None:
+    """Write what polls found and when to ask again.
 
     An order whose answer equals what is known costs no write to `orders`. Endings settle the escrow and
-    refund in the same transaction. An answer that cannot be read changes nothing but the next poll.
+    refund in the same transaction. An answer that cannot be read changes nothing but the next poll. One that
+    contradicts an end (Canceled, then Completed) is recorded and alerted, and takes nothing back.
     Raises Unavailable; the polls are then due again when their leases end.
     """
-    return in_transaction(lambda cursor: _apply(cursor, readings, now))
+    log_alerts(in_transaction(lambda cursor: _apply(cursor, readings, now)))
 
 
-def _apply(cursor: Cursor, readings: Sequence[Reading], now: datetime) -> int:
-    news = {r.polled.order_id: r.answer for r in readings if isinstance(r.answer, UpstreamStatus) and _is_news(r)}
-    changes: list[Change] = []
+def _apply(cursor: Cursor, readings: Sequence[PollReading], now: datetime) -> list[Raised]:
+    news = {r.asked.order_id: r.answer for r in readings if isinstance(r.answer, UpstreamStatus) and _is_news(r)}
+    ended: set[int] = set()
+    flips: list[Event] = []
     if news:
-        locked = ask(cursor, queries.LOCK_ORDERS, (sorted(news),))
-        changes = [change for row in locked.fetchall() if (change := _change(row, news[row[0]])) is not None]
+        locked = ask(cursor, queries.LOCK_ORDERS, (sorted(news),)).fetchall()
+        flips = [flip for row in locked if (flip := _flip(row[0], State(row[1]), news[row[0]])) is not None]
+        changes = [change for row in locked if (change := _change(row, news[row[0]])) is not None]
         book = open_book(lock_accounts(cursor, (change.account_id for change in changes if change.settlement)))
         write_changes(cursor, changes, book, actor=ACTOR, now=now)
-    ended = {change.order_id for change in changes if change.settlement is not None}
+        write_events(cursor, flips, actor=ACTOR, now=now)
+        ended = {change.order_id for change in changes if change.settlement is not None}
     again = [
-        (reading.polled.order_id, *_next(reading, now)) for reading in readings if reading.polled.order_id not in ended
+        (reading.asked.order_id, *_next(reading, now)) for reading in readings if reading.asked.order_id not in ended
     ]
     if again:
-        ask(cursor, queries.DEFER_POLLS, tuple(map(list, zip(*again, strict=True))))
+        leased_until = max(reading.asked.leased_until for reading in readings)
+        ask(cursor, queries.DEFER_POLLS, (leased_until, *map(list, zip(*again, strict=True))))
+    raised = [Raised(AlertKind.STATUS_FLIP, f"order {flip.order_id}", flip.reason) for flip in flips]
+    opened = write_alerts(cursor, raised, now=now)
     failpoint("follow-before-commit")
-    return len(ended)
+    return opened
 
 
-def _is_news(reading: Reading) -> bool:
+def _flip(order_id: int, state: State, answer: UpstreamStatus) -> Event | None:
+    """What is written down of an order that ended otherwise than its provider says now."""
+    told = state_of(answer.status)
+    if not (is_finished(state) and is_finished(told)) or told is state:
+        return None
+    return Event(order_id, state, state, f"it ended {state.value}, and now the provider says {answer.status}")
+
+
+def _is_news(reading: PollReading) -> bool:
     """Whether the answer says anything that was not known when the poll was claimed."""
-    known, answer = reading.polled, reading.answer
+    known, answer = reading.asked, reading.answer
     assert isinstance(answer, UpstreamStatus), "callers ask about readable answers only"
     return (
         state_of(answer.status) is not known.state
@@ -124,21 +133,16 @@ def _change(row: tuple[int, str, int, int, int, int, int, int], answer: Upstream
     return change
 
 
-def _next(reading: Reading, now: datetime) -> tuple[datetime, int]:
+def _next(reading: PollReading, now: datetime) -> tuple[datetime, int]:
     """When to ask again, and how often in a row nothing could be read."""
-    polled, answer = reading.polled, reading.answer
-    shortest = timedelta(seconds=settings().poll_min_seconds)
-    longest = timedelta(seconds=settings().poll_max_seconds)
-    if isinstance(answer, UpstreamStatus):
-        wait = next_poll(
-            age=now - polled.created_at,
-            quantity=polled.quantity,
-            remains=answer.remains,
-            shortest=shortest,
-            longest=longest,
-        )
-        tries = 0
-    else:
-        tries = polled.tries + 1
-        wait = backoff(tries, shortest=shortest, longest=longest)
-    return due_after(now, wait, jitter=random.random()), tries  # noqa: S311 - spreads load, guards nothing
+    polled, answer = reading.asked, reading.answer
+    if not isinstance(answer, UpstreamStatus):
+        return after_silence(polled.tries, now)
+    wait = next_poll(
+        age=now - polled.moved_at,
+        quantity=polled.quantity,
+        remains=answer.remains,
+        shortest=shortest_wait(),
+        longest=longest_wait(),
+    )
+    return spread(now, wait), 0

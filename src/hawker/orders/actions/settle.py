@@ -1,8 +1,12 @@
-"""Settling attempts: from what was observed to what the order becomes, in one transaction."""
+"""Settling attempts: from what was observed to what becomes of what was sent, in one transaction.
+
+The machine is the same for all that must not be sent twice: an attempt is ruled on here, once. What that
+means for an order stands in settle_orders.py, for a refill in settle_refills.py.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -11,29 +15,18 @@ from hawker.alerts.actions import Raised, log_alerts, write_alerts
 from hawker.alerts.models import AlertKind
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
-from hawker.ledger.book import lock_accounts, open_book
-from hawker.orders.actions.dispatch import Route, read_routes
-from hawker.orders.actions.move import Change, Due, Terms, replace_work, write_changes
-from hawker.orders.models import AttemptState, State, WorkKind
-from hawker.orders.queries import dispatch as queries
-from hawker.orders.rules import backoff
-from hawker.protocol.statuses import OrderStatus
+from hawker.orders.actions.attempts import Attempt, Ruled
+from hawker.orders.actions.move import Terms
+from hawker.orders.actions.settle_orders import settle_orders
+from hawker.orders.actions.settle_refills import settle_refills
+from hawker.orders.models import AttemptKind, AttemptState, State
+from hawker.orders.queries import settle as queries
+from hawker.orders.rulings import NotSent, rule
 from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, Verdict
 from hawker.providers.health import Stop, pause_for
 
-FIRST_POLL = timedelta(seconds=2)
 _BODY_HEAD = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """The request provably never left: no connection, or the claim was too old to be used.
-
-    `pause` asks for the provider to be paused, as Unknown's does.
-    """
-
-    why: str
-    pause: bool = False
+_BINDINGS = ("attempt_upstream_unique", "orders_upstream_unique", "refill_upstream_unique")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +49,6 @@ class Settled:
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """An attempt and its order, both locked."""
-
-    id: int
-    state: AttemptState
-    n: int
-    provider_id: int
-    worker: str
-    order_id: int
-    order_state: State
-    service_id: int
-    cancel_requested: bool
-    terms: Terms
-
-
-@dataclass(slots=True)
-class _Decision:
-    """What to write for one attempt."""
-
-    attempt: _Attempt
-    outcome: Outcome
-    state: AttemptState
-    change: Change
-    evidence: str
-    due: list[Due] = field(default_factory=list)
-    upstream_id: int | None = None
-    alert: Raised | None = None
-
-
 def settle_attempts(outcomes: Sequence[Outcome], *, now: datetime) -> list[Settled]:
     """Settle each attempt that is still `sending` or `unknown`; the others are done and left out.
 
@@ -99,7 +62,7 @@ def settle_attempts(outcomes: Sequence[Outcome], *, now: datetime) -> list[Settl
         except psycopg.errors.UniqueViolation as error:
             # Another process bound the same upstream id between our look and our write. Looking
             # again now finds it bound, so this ends.
-            if error.diag.constraint_name not in ("attempt_upstream_unique", "orders_upstream_unique"):
+            if error.diag.constraint_name not in _BINDINGS:
                 raise
 
 
@@ -145,23 +108,22 @@ def settle_within(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) ->
     if not attempts:
         return [], write_alerts(cursor, raised, now=now)
     bound = _find_bound(cursor, attempts, by_attempt)
-    rejected = {a.service_id for a in attempts if isinstance(by_attempt[a.id].verdict, Rejected)}
-    routes = read_routes(cursor, rejected) if rejected else {}
-    decisions = [_decide(attempt, by_attempt[attempt.id], bound, routes, now) for attempt in attempts]
-    book = open_book(lock_accounts(cursor, (d.attempt.terms.account_id for d in decisions if d.change.settlement)))
-    _write_attempts(cursor, decisions, now)
-    write_changes(cursor, [decision.change for decision in decisions], book, actor=attempts[0].worker, now=now)
-    replace_work(
-        cursor,
-        [(decision.attempt.order_id, WorkKind.DISPATCH) for decision in decisions],
-        [due for decision in decisions for due in decision.due],
-    )
-    stops = {d.attempt.id: stop for d in decisions if (stop := _stop(d)) is not None}
+    ruled = [_rule(attempt, by_attempt[attempt.id], bound) for attempt in attempts]
+    _write_attempts(cursor, ruled, by_attempt, now)
+    actor = attempts[0].worker
+    settle_orders(cursor, [item for item in ruled if item.attempt.kind is AttemptKind.ADD], actor=actor, now=now)
+    settle_refills(cursor, [item for item in ruled if item.attempt.kind is AttemptKind.REFILL], actor=actor, now=now)
+    stops = {a.id: stop for a in attempts if (stop := _stop(a, by_attempt[a.id])) is not None}
     raised += pause_for(cursor, list(stops.values()), now=now)
-    raised += [decision.alert for decision in decisions if decision.alert is not None]
+    raised += [
+        Raised(AlertKind.UPSTREAM_ID_TWICE, f"order {item.attempt.order_id}", item.ruling.evidence)
+        for item in ruled
+        if _is_bound(item.attempt, by_attempt[item.attempt.id], bound)
+    ]
     opened = write_alerts(cursor, raised, now=now)
     failpoint("settle-before-commit")
-    return [Settled(d.attempt.id, d.attempt.order_id, d.state, d.attempt.id in stops) for d in decisions], opened
+    settled = [Settled(a.id, a.order_id, item.ruling.state, a.id in stops) for item in ruled for a in (item.attempt,)]
+    return settled, opened
 
 
 def _note_late(cursor: Cursor, late: Sequence[Outcome], now: datetime) -> list[Raised]:
@@ -183,171 +145,72 @@ def _note_late(cursor: Cursor, late: Sequence[Outcome], now: datetime) -> list[R
     return raised
 
 
-def _stop(decision: _Decision) -> Stop | None:
+def _stop(attempt: Attempt, outcome: Outcome) -> Stop | None:
     """Whether the answer says that the provider takes nothing from us now."""
-    provider_id = decision.attempt.provider_id
-    match decision.outcome.verdict:
+    match outcome.verdict:
         case Rejected(Reason.FUNDS, text):
-            return Stop(provider_id, AlertKind.OUT_OF_FUNDS, text)
+            return Stop(attempt.provider_id, AlertKind.OUT_OF_FUNDS, text)
         case Rejected(Reason.KEY, text):
-            return Stop(provider_id, AlertKind.KEY_REFUSED, text)
+            return Stop(attempt.provider_id, AlertKind.KEY_REFUSED, text)
         case Unknown(why, pause=True) | NotSent(why, pause=True):
-            return Stop(provider_id, AlertKind.GATE, why)
+            return Stop(attempt.provider_id, AlertKind.GATE, why)
         case _:
             return None
 
 
-def _read_attempt(row: tuple[Any, ...]) -> _Attempt:
-    id_, state, n, provider_id, worker, order_id, order_state, service_id, cancel_requested, *terms = row
-    return _Attempt(
-        id_,
-        AttemptState(state),
-        n,
-        provider_id,
-        worker,
-        order_id,
-        State(order_state),
-        service_id,
-        cancel_requested,
-        Terms(*terms),
+def _read_attempt(row: tuple[Any, ...]) -> Attempt:
+    id_, kind, state, n, provider_id, worker, refill_id, order_id, order_state, service_id, cancel_requested = row[:11]
+    return Attempt(
+        id=id_,
+        kind=AttemptKind(kind),
+        state=AttemptState(state),
+        n=n,
+        provider_id=provider_id,
+        worker=worker,
+        refill_id=refill_id,
+        order_id=order_id,
+        order_state=State(order_state),
+        service_id=service_id,
+        cancel_requested=cancel_requested,
+        terms=Terms(*row[11:]),
     )
 
 
-def _find_bound(cursor: Cursor, attempts: Sequence[_Attempt], outcomes: Mapping[int, Outcome]) -> set[tuple[int, int]]:
-    """The (provider, upstream id) pairs among these answers that an order has already, or two of them share."""
+def _find_bound(
+    cursor: Cursor, attempts: Sequence[Attempt], outcomes: Mapping[int, Outcome]
+) -> set[tuple[int, str, int]]:
+    """The (provider, kind, upstream id) among these answers that are taken already, or that two of them share."""
     claimed = [
-        (attempt.provider_id, verdict.upstream_id)
+        (attempt.provider_id, attempt.kind.value, verdict.upstream_id)
         for attempt in attempts
         if isinstance(verdict := outcomes[attempt.id].verdict, Accepted)
     ]
     if not claimed:
         return set()
-    pairs = tuple(map(list, zip(*claimed, strict=True)))
-    bound = set(ask(cursor, queries.FIND_BOUND, pairs + pairs).fetchall())
-    return bound | {pair for pair in claimed if claimed.count(pair) > 1}
+    bound = set(ask(cursor, queries.FIND_BOUND, tuple(map(list, zip(*claimed, strict=True)))).fetchall())
+    return bound | {answered for answered in claimed if claimed.count(answered) > 1}
 
 
-def _decide(
-    attempt: _Attempt,
-    outcome: Outcome,
-    bound: set[tuple[int, int]],
-    routes: Mapping[int, Sequence[Route]],
-    now: datetime,
-) -> _Decision:
-    match outcome.verdict:
-        case Accepted(upstream_id) if (attempt.provider_id, upstream_id) in bound:
-            why = f"the provider answered the id {upstream_id}, which another order has"
-            unknown = _unknown(attempt, outcome, why)
-            unknown.alert = Raised(AlertKind.UPSTREAM_ID_TWICE, f"order {attempt.order_id}", why)
-            return unknown
-        case Accepted(upstream_id):
-            return _accepted(attempt, outcome, upstream_id, now)
-        case Rejected(reason, text):
-            return _rejected(attempt, outcome, reason, text, routes.get(attempt.service_id, ()), now)
-        case NotSent(why=why):
-            return _queued_again(attempt, outcome, AttemptState.NOT_SENT, why, backoff(attempt.n), now)
-        case Unknown(why):
-            return _unknown(attempt, outcome, why)
+def _is_bound(attempt: Attempt, outcome: Outcome, bound: set[tuple[int, str, int]]) -> bool:
+    verdict = outcome.verdict
+    return isinstance(verdict, Accepted) and (attempt.provider_id, attempt.kind.value, verdict.upstream_id) in bound
 
 
-def _accepted(attempt: _Attempt, outcome: Outcome, upstream_id: int, now: datetime) -> _Decision:
-    due = [Due(attempt.order_id, WorkKind.POLL, attempt.provider_id, now + FIRST_POLL)]
-    if attempt.cancel_requested:
-        # Wished while it was under way; now it is known where it is.
-        due.append(Due(attempt.order_id, WorkKind.CANCEL, attempt.provider_id, now))
-    return _Decision(
-        attempt,
-        outcome,
-        AttemptState.ACCEPTED,
-        Change(
-            attempt.order_id,
-            attempt.order_state,
-            (State.SUBMITTED,),
-            f"accepted as {upstream_id}",
-            provider_id=attempt.provider_id,
-            upstream_id=upstream_id,
-        ),
-        evidence=f"the provider answered order {upstream_id}",
-        due=due,
-        upstream_id=upstream_id,
-    )
+def _rule(attempt: Attempt, outcome: Outcome, bound: set[tuple[int, str, int]]) -> Ruled:
+    is_bound = _is_bound(attempt, outcome, bound)
+    return Ruled(attempt, rule(outcome.verdict, before=attempt.state, n=attempt.n, bound=is_bound))
 
 
-def _unknown(attempt: _Attempt, outcome: Outcome, why: str) -> _Decision:
-    path = () if attempt.order_state is State.UNKNOWN else (State.UNKNOWN,)
-    return _Decision(
-        attempt,
-        outcome,
-        AttemptState.UNKNOWN,
-        Change(attempt.order_id, attempt.order_state, path, why),
-        evidence=why,
-    )
-
-
-def _queued_again(
-    attempt: _Attempt, outcome: Outcome, state: AttemptState, why: str, wait: timedelta, now: datetime
-) -> _Decision:
-    """Back in the queue of the same provider: certain that it holds no order of ours from this attempt.
-
-    Where a cancel was asked for meanwhile, canceled and refunded instead: nothing was delivered and nothing will be.
-    """
-    if attempt.order_state is State.UNKNOWN:
-        state = AttemptState.NOT_CREATED
-    decision = _Decision(attempt, outcome, state, Change(attempt.order_id, attempt.order_state, (), why), evidence=why)
-    through = (State.REJECTED,) if state is AttemptState.REJECTED else ()
-    decision.change.path = (*through, State.QUEUED)
-    decision.due = [Due(attempt.order_id, WorkKind.DISPATCH, attempt.provider_id, now + wait, attempt.n)]
-    if attempt.cancel_requested:
-        _cancel(decision)
-    return decision
-
-
-def _cancel(decision: _Decision) -> None:
-    """The order ends here, refunded in full, instead of being queued again."""
-    change = decision.change
-    # There is no move from sending to canceled: what is canceled has been seen not to be under way.
-    passes_queue = change.before is State.SENDING and State.REJECTED not in change.path
-    change.path = (*(change.path if passes_queue else change.path[:-1]), State.CANCELED)
-    change.end(decision.attempt.terms, OrderStatus.CANCELED)
-    decision.due = []
-
-
-def _rejected(
-    attempt: _Attempt, outcome: Outcome, reason: Reason, text: str, routes: Sequence[Route], now: datetime
-) -> _Decision:
-    why = f"rejected: {text}"
-    if reason is not Reason.OTHER:
-        # Nothing is wrong with the order: the provider cannot take it just now.
-        return _queued_again(attempt, outcome, AttemptState.REJECTED, why, backoff(attempt.n), now)
-    again = _queued_again(attempt, outcome, AttemptState.REJECTED, why, timedelta(), now)
-    if again.change.settlement is not None:
-        return again
-    following = _route_after(routes, attempt.provider_id)
-    if following is None:
-        _cancel(again)
-    else:
-        again.due = [Due(attempt.order_id, WorkKind.DISPATCH, following.provider_id, now)]
-    return again
-
-
-def _route_after(routes: Sequence[Route], provider_id: int) -> Route | None:
-    """The next best provider, in the operator's order; none twice, so a rejected order ends."""
-    providers = [route.provider_id for route in routes]
-    if provider_id not in providers:
-        return None
-    return next(iter(routes[providers.index(provider_id) + 1 :]), None)
-
-
-def _write_attempts(cursor: Cursor, decisions: Sequence[_Decision], now: datetime) -> None:
+def _write_attempts(cursor: Cursor, ruled: Sequence[Ruled], outcomes: Mapping[int, Outcome], now: datetime) -> None:
     rows = [
         (
-            decision.attempt.id,
-            decision.state.value,
-            decision.outcome.http_status,
-            decision.outcome.body_head[:_BODY_HEAD],
-            decision.upstream_id,
-            decision.evidence,
+            item.attempt.id,
+            item.ruling.state.value,
+            outcomes[item.attempt.id].http_status,
+            outcomes[item.attempt.id].body_head[:_BODY_HEAD],
+            item.ruling.upstream_id,
+            item.ruling.evidence,
         )
-        for decision in decisions
+        for item in ruled
     ]
     ask(cursor, queries.SETTLE_ATTEMPTS, (now, *map(list, zip(*rows, strict=True))))

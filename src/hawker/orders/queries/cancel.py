@@ -19,3 +19,21 @@ POLL_SOON = """
     UPDATE work SET due_at = LEAST(due_at, %s), tries = 0 WHERE kind = 'poll' AND order_id = ANY(%s::bigint[])
 """
 """The provider may act on a cancel within seconds: its status is asked for again before its usual time."""
+
+CLAIM_CANCELS = """
+    WITH due AS (
+        SELECT order_id FROM work
+         WHERE kind = 'cancel' AND provider_id = %s AND due_at <= %s
+         ORDER BY due_at LIMIT %s
+           FOR UPDATE SKIP LOCKED)
+    UPDATE work w SET due_at = %s
+      FROM due JOIN orders o ON o.id = due.order_id
+     WHERE w.order_id = due.order_id AND w.kind = 'cancel'
+    RETURNING o.id, o.upstream_id, w.tries, w.provider_id
+"""
+"""Due cancels, leased by moving them into the future: a killed worker's are due again by themselves."""
+
+LOCK_OPEN = "SELECT id, state FROM orders WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE"
+
+TAKE_BACK = "UPDATE orders SET cancel_requested_at = NULL WHERE id = ANY(%s::bigint[])"
+"""The wish of a cancel that was refused."""

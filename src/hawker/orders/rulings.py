@@ -1,0 +1,68 @@
+"""What an observed answer makes of an attempt, whatever was sent (reliability.md, Classify). Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from hawker.orders.models import AttemptState
+from hawker.orders.rules import backoff
+from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The request provably never left: no connection, or the claim was too old to be used.
+
+    `pause` asks for the provider to be paused, as Unknown's does.
+    """
+
+    why: str
+    pause: bool = False
+
+
+class Fate(StrEnum):
+    """What has become of the thing that was to be made upstream."""
+
+    MADE = "made"  # the provider has it
+    DOUBTFUL = "doubtful"  # nothing is proven: it is never sent again by itself
+    LATER = "later"  # it is not there, and may be sent again after a wait
+    REFUSED = "refused"  # it is not there, and this provider will not make it
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What an attempt becomes, on what evidence, and what that means for what it was to make."""
+
+    state: AttemptState
+    fate: Fate
+    evidence: str
+    upstream_id: int | None = None
+    wait: timedelta = timedelta()
+
+
+def rule(observed: Verdict | NotSent, *, before: AttemptState, n: int, bound: bool) -> Ruling:
+    """The ruling on the `n`th attempt, which is `before` (sending or unknown).
+
+    `bound`: whether the id that was answered belongs to something else already. A late answer that
+    proves that nothing was made turns unknown into not_created, never into an attempt that was not sent.
+    """
+    match observed:
+        case Accepted(upstream_id) if bound:
+            why = f"the provider answered the id {upstream_id}, which another order has"
+            return Ruling(AttemptState.UNKNOWN, Fate.DOUBTFUL, why)
+        case Accepted(upstream_id):
+            why = f"the provider answered {upstream_id}"
+            return Ruling(AttemptState.ACCEPTED, Fate.MADE, why, upstream_id)
+        case Unknown(why):
+            return Ruling(AttemptState.UNKNOWN, Fate.DOUBTFUL, why)
+        case Rejected(Reason.OTHER, text):
+            return Ruling(_proven(AttemptState.REJECTED, before), Fate.REFUSED, f"rejected: {text}")
+        case Rejected(_, text):
+            # Nothing is wrong with it: the provider cannot take it just now.
+            return Ruling(_proven(AttemptState.REJECTED, before), Fate.LATER, f"rejected: {text}", wait=backoff(n))
+        case NotSent(why=why):
+            return Ruling(_proven(AttemptState.NOT_SENT, before), Fate.LATER, why, wait=backoff(n))
+
+
+def _proven(state: AttemptState, before: AttemptState) -> AttemptState:
+    return AttemptState.NOT_CREATED if before is AttemptState.UNKNOWN else state

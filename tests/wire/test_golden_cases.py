@@ -1,6 +1,7 @@
 """Every case of cases/: these bytes out, those bytes back, and nothing written that was not ordered."""
 
 from collections.abc import Callable, Iterable
+from secrets import token_hex
 
 import pytest
 from golden import Case, read_cases
@@ -35,14 +36,17 @@ def check_reply(case: Case, answer: Answer) -> None:
 @pytest.mark.parametrize("cut", [at_once, byte_by_byte], ids=lambda cut: cut.__name__)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_these_bytes_are_answered_with_those(world: World, case: Case, cut: Cut) -> None:
-    before, orders = everything_written(), orders_written()
+    before, orders, names = everything_written(), orders_written(), {**world.names, "once": token_hex(16)}
     with Wire(world.server.url) as wire:
         for exchange in case.exchanges:
-            wire.send(*cut(exchange.bytes_to_send(world.names)))
+            wire.send(*cut(exchange.bytes_to_send(names)))
             for reply in exchange.replies:
                 answer = wire.answer()
                 assert (answer.status, answer.body) == (reply.status, answer.body)
-                assert reply.pattern(world.names).fullmatch(answer.body), answer.body
+                found = reply.pattern(names).fullmatch(answer.body)
+                assert found, answer.body
+                if found.groups():
+                    names["same_order"] = found.groups()[-1].decode()
                 check_reply(case, answer)
     if case.new_orders:
         assert orders_written() == orders + case.new_orders

@@ -72,6 +72,43 @@ def test_of_two_hundred_parallel_orders_as_many_are_accepted_as_there_are_funds_
     panel.assert_verified()
 
 
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_two_hundred_parallel_orders_under_one_request_id_are_one_order_charged_once(
+    panel: Panel, servers: list[ServeProcess], round_: int
+) -> None:
+    customer = panel.customer(credit="100.00")
+    service = panel.service(rate="0.90")
+    fields = {"action": "add", "service": str(service.id), "quantity": "100", "link": "https://example.com"}
+    request = post_form(key=customer.api_key, request_id=f"round {round_}", **fields)
+    with connections(servers, PARALLEL) as wires:
+        answers = ask_at_once(wires, [request] * PARALLEL)
+    assert {answer.status for answer in answers} == {200}
+    (body,) = {answer.body for answer in answers}
+    assert body.startswith(b'{"order":')
+    assert orders_written() == 1
+    assert panel.balance(customer) == 99_910_000
+
+
+def test_parallel_request_ids_are_each_placed_once_while_there_are_funds(
+    panel: Panel, servers: list[ServeProcess]
+) -> None:
+    """Twenty names, each sent ten times, with funds for seven: what is placed is placed once, all else is refused."""
+    names, funded = 20, 7
+    customer = panel.customer(credit="0.63")
+    service = panel.service(rate="0.90")
+    fields = {"action": "add", "service": str(service.id), "quantity": "100", "link": "https://example.com"}
+    asked = [f"name {number}" for _ in range(10) for number in range(names)]
+    with connections(servers, len(asked)) as wires:
+        answers = ask_at_once(wires, (post_form(key=customer.api_key, request_id=name, **fields) for name in asked))
+    told: dict[str, set[bytes]] = {}
+    for name, answer in zip(asked, answers, strict=True):
+        told.setdefault(name, set()).add(answer.body)
+    assert all(len(bodies) == 1 for bodies in told.values()), told
+    placed = {body for bodies in told.values() for body in bodies if b"order" in body}
+    assert len(placed) == orders_written() == funded
+    assert panel.balance(customer) == 0
+
+
 def test_parallel_orders_of_many_customers_each_take_their_own_money(panel: Panel, servers: list[ServeProcess]) -> None:
     """Ten customers with funds for one, two, … ten orders, each asking for twenty at the same moment."""
     service = panel.service(rate="0.90")

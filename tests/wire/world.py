@@ -26,10 +26,11 @@ def next_order_is(number: int) -> None:
 
 
 def everything_written() -> tuple[object, ...]:
-    """What a refused request must not change: orders, events, work, transfers and every balance."""
+    """What a refused request must not change: orders, events, work, transfers, request ids and every balance."""
     return _asked(
         """SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_event), (SELECT count(*) FROM work),
                   (SELECT count(*) FROM attempt), (SELECT count(*) FROM transfer), (SELECT count(*) FROM deposit),
+                  (SELECT count(*) FROM order_request),
                   (SELECT array_agg((id, balance_micros, seq) ORDER BY id)::text FROM account)"""
     )
 

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     limit_failed_keys_per_minute: int = Field(
         60, ge=0, le=1_000_000, description="Wrong API keys a minute from each address; 0 for no limit."
     )
+    request_id_days: int = Field(
+        30, ge=1, le=3650, description="How long a request_id answers its order; later it places a new one."
+    )
     poll_min_seconds: float = Field(5.0, gt=0, description="Shortest wait between two polls of one order.")
     poll_max_seconds: float = Field(1800.0, gt=0, description="Longest wait between two polls of one order.")
 

@@ -161,6 +161,16 @@ INVARIANTS = (
              FROM family WHERE (stops_after < runs OR started = runs) AND escrow <> 0""",
     ),
     Invariant(
+        "requests",
+        "a request id stands for an order of its own account, placed with it",
+        "SELECT count(*) FROM order_request",
+        """SELECT format('request %s of account %s: order %s is missing, another''s, or of another time', r.request_id,
+                         r.account_id, r.order_id)
+             FROM order_request r LEFT JOIN orders o ON o.id = r.order_id
+            WHERE (o.account_id, o.created_at) IS DISTINCT FROM (r.account_id, r.created_at)
+               OR o.parent_id IS NOT NULL""",
+    ),
+    Invariant(
         "references",
         "every order's account and service exist",
         _ORDERS,

@@ -1,5 +1,6 @@
 """Tables of orders. `orders` is wide and cool; `work` is narrow and hot; the rest is append-mostly evidence."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -337,3 +338,23 @@ class OrderEvent(models.Model):
     class Meta:
         db_table = "order_event"
         indexes = [models.Index(fields=["order_id", "id"], name="order_event_order")]
+
+
+class OrderRequest(models.Model):
+    """The id under which a client asked for an order: asked again, it answers the same order.
+
+    `digest` is of the parameters it came with. Kept for the days that settings say, then forgotten. `order_id`
+    is unique because an order has one request; the list of orders finds the id by it.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "request_id")
+    account_id = models.BigIntegerField()
+    request_id = models.CharField(max_length=128, db_collation="C")
+    digest = models.CharField(max_length=64, db_collation="C")
+    order_id = models.BigIntegerField(unique=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "order_request"
+        # Rows come in the order of their time, so this index is a few pages whatever the table holds.
+        indexes = [BrinIndex(fields=["created_at"], name="order_request_age")]

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     COUNT = "count"  # int between `minimum` and `maximum`
     CHOICE = "choice"  # int out of `choices`
     TEXT = "text"  # str of one line
+    NAME = "name"  # str of visible characters and blanks, nothing that hides
     LINES = "lines"  # tuple of the lines that are not blank
     DATE = "date"  # date, written d/m/Y
 
@@ -84,6 +85,9 @@ def _read(param: Param, text: str) -> Value | None:
             return read_link(text)
         case Kind.TEXT:
             return _read_text(text, param.max_length)
+        case Kind.NAME:
+            name = text.strip()
+            return name if 0 < len(name) <= param.max_length and name.isprintable() else None
         case Kind.LINES:
             return _read_lines(text, param.max_length)
         case Kind.DATE:
@@ -171,3 +175,12 @@ def read_ids(text: str) -> list[str]:
     if len(ids) > MAX_IDS or len(pieces) > MAX_IDS * 4:
         raise TooManyIds
     return ids
+
+
+REQUEST_ID = Param(
+    "request_id",
+    Kind.NAME,
+    "Your own name for this order: sent again, it answers the same order",
+    required=False,
+    max_length=128,
+)

@@ -58,7 +58,7 @@ def read_request(
         raise IncorrectRequest
     fields = _merge(pairs)
     key = fields.pop("key", "") or _bearer(authorization)
-    if idempotency and "request_id" not in fields:
+    if idempotency not in _ABSENT and "request_id" not in fields:
         fields["request_id"] = idempotency
     return Request(fields.pop("action", ""), key, fields, reads_only=method == "GET")
 

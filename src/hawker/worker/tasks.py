@@ -4,13 +4,16 @@ A job may run twice, late, or on two machines at once: nothing here guards an or
 """
 
 from contextlib import suppress
+from datetime import timedelta
 
 import structlog
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
 
 from hawker.core.errors import Unavailable
+from hawker.core.settings import settings
 from hawker.limits.actions import forget_full
+from hawker.orders.actions.requests import forget_requests
 from hawker.orders.models import WorkKind
 from hawker.worker.sweeps import sweeps
 from hawker.worker.threads import in_thread
@@ -60,3 +63,17 @@ async def forget_limits(timestamp: int = 0) -> None:
         await in_thread(forget_full)
     except Unavailable as error:
         log.warning("limits are not cleaned up: the database is away", why=str(error))
+
+
+@app.periodic(cron="23 4 * * *", periodic_id="forget-requests")
+@app.task(name="hawker.forget-requests", queueing_lock="hawker.forget-requests", queue="sweep")
+async def forget_old_requests(timestamp: int = 0) -> None:
+    """Every night: forget request ids that are older than their days."""
+    del timestamp
+    before = sweeps.clock.now() - timedelta(days=settings().request_id_days)
+    try:
+        forgotten = await in_thread(forget_requests, before=before)
+    except Unavailable as error:
+        log.warning("nothing forgotten: the database is away", why=str(error))
+        return
+    log.info("request ids forgotten", count=forgotten, before=before.isoformat())

@@ -11,6 +11,7 @@ from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book, lock_accounts, open_book
 from hawker.ledger.errors import NotEnoughFunds
+from hawker.orders.actions.requests import ask_memory
 from hawker.orders.queries import drip as drip_queries
 from hawker.orders.queries import place as queries
 from hawker.orders.rules import Quote, quote
@@ -32,7 +33,8 @@ def place_orders(drafts: Sequence[Draft], *, now: datetime) -> list[int | Refusa
 
     The drafts of an account are taken in their order, each seeing the balance the ones before it left:
     exactly as many are accepted as there are funds for. A refused draft writes nothing and does not
-    disturb the others. Prices are those of the catalogue at the COMMIT. Raises Unavailable.
+    disturb the others. A draft whose `request_id` placed an order before answers that order's number.
+    Prices are those of the catalogue at the COMMIT. Raises Unavailable.
     """
     return in_transaction(lambda cursor: _place(cursor, drafts, now), pipelined=True)
 
@@ -42,23 +44,30 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
     ask(cursor, queries.HOLD_CATALOGUE)
     version = ask_version(cursor)
     locked = lock_accounts(cursor, (draft.account_id for draft in drafts))
+    asked_memory = ask_memory(cursor, drafts)
     taken = ask(cursor, queries.TAKE_ORDER_IDS, (len(drafts),))
     catalogue = catalogue_at(cursor, version)
     book = open_book(locked)
+    memory = asked_memory.read()
     answers: list[int | Refusal] = []
     placed: list[tuple[int, int, Quote]] = []
-    for draft, (order_id,) in zip(drafts, taken, strict=True):
+    for place, (draft, (order_id,)) in enumerate(zip(drafts, taken, strict=True)):
+        if (remembered := memory.recall(place)) is not None:
+            answers.append(remembered)
+            continue
         quoted = _quote(draft, catalogue)
         if isinstance(quoted, Quote):
             if _charge(book, draft.account_id, order_id, quoted):
                 placed.append((order_id, draft.account_id, quoted))
                 answers.append(order_id)
+                memory.keep(place, order_id)
             else:
                 answers.append(NotEnoughFunds())
         else:
             answers.append(quoted)
     if placed:
         _write(cursor, placed, book, now)
+        memory.write(cursor, now)
     failpoint("place-before-commit")
     return answers
 

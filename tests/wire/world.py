@@ -7,6 +7,7 @@ from django.db import connection
 from scripted_upstream import ScriptedUpstream
 
 from hawker.catalog.models import Category, Service
+from hawker.catalog.pricing import AgreedRate, agree_rates, price_accounts
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
 from panel import Panel
@@ -97,5 +98,8 @@ def build_world(panel: Panel, server: ServeProcess, upstream: ScriptedUpstream) 
     for number, shown in SHOWN.items():
         facts = {name: str(shown[name]) for name in ("start_count", "status", "remains")}
         upstream.say(panel, number, **facts)
+    reseller = world.customer("reseller", "10.00")
+    price_accounts([reseller.account_id], percent="-12.5")
+    agree_rates([AgreedRate(reseller.account_id, 2, "7.5")])
     next_order_is(23501)
     return world

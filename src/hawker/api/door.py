@@ -10,9 +10,11 @@ import structlog
 
 from hawker.accounts.actions import Grant, KeyAsk, LookUp, read_access_version, read_grants
 from hawker.accounts.models import KeyScope
+from hawker.api.answer import JSON, Answer
 from hawker.api.coalescer import Coalescer
 from hawker.api.gate import Gate, keep_hearing
 from hawker.api.limits import Headers, Limits, TooManyRequests
+from hawker.api.listings import Listings
 from hawker.api.peer import peer_of
 from hawker.api.uses import Uses
 from hawker.catalog.snapshot import Catalogue, refresh_catalogue
@@ -76,13 +78,14 @@ class Door:
         self._cancels: Coalescer[CancelAsk, CancelAnswers] = Coalescer(
             self._cancel_all, executor=self._executor, max_batch=MAX_CHANGE_BATCH
         )
-        self._catalogues: Coalescer[Grant, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
+        catalogues: Coalescer[None, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
+        self._listings = Listings(lambda: catalogues.ask(None))
         self._limits = Limits(self._executor, max_batch=size)
         self._gate = Gate(keys.ask, self._limits.empty)
         self._uses = Uses(self._executor)
         self._trusted_proxies = read_networks(settings().trusted_proxies)
         self._beside: list[asyncio.Task[None]] = []
-        self._actions: dict[str, Callable[[Grant, Request], Awaitable[bytes]]] = {
+        self._actions: dict[str, Callable[[Grant, Request], Awaitable[bytes | Answer]]] = {
             "add": self._add,
             "balance": self._balance,
             "cancel": self._cancel,
@@ -114,10 +117,15 @@ class Door:
     # --- one request --------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request: always JSON, always 200 but for 413, 429 and 503 (protocol.md, Transport)."""
-        headers: Headers = [(b"content-type", b"application/json")]
+        """Answer one HTTP request: always JSON, 200 but for 304, 413, 429 and 503 (protocol.md, Transport)."""
+        headers: Headers = []
         try:
-            status, body = 200, await self._answer(scope, receive, headers)
+            answer = await self._answer(scope, receive, headers)
+            if isinstance(answer, Answer):
+                status, body = answer.status, answer.body
+                headers.extend(answer.headers)
+            else:
+                status, body = 200, answer
         except Refusal as refusal:
             status, body = 200, error_reply(refusal)
         except TooManyRequests as refusal:
@@ -129,11 +137,12 @@ class Door:
             status, body = 503, plain_error_reply("unavailable")
         except ClientGone:
             return
-        headers.append((b"content-length", b"%d" % len(body)))
+        if status != 304:
+            headers += [JSON, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
+    async def _answer(self, scope: Scope, receive: Receive, headers: Headers) -> bytes | Answer:
         request = await _read(scope, receive)
         address, now = peer_of(scope, self._trusted_proxies), self._clock.now()
         grant = await self._gate.find(request.key, address, now)
@@ -149,9 +158,10 @@ class Door:
 
     # --- actions ------------------------------------------------------------------------------------
 
-    async def _services(self, grant: Grant, request: Request) -> bytes:
-        del request
-        return (await self._catalogues.ask(grant)).services_reply
+    async def _services(self, grant: Grant, request: Request) -> Answer:
+        return await self._listings.answer(
+            grant.account_id, accept_encoding=request.accept_encoding, if_none_match=request.if_none_match
+        )
 
     async def _balance(self, grant: Grant, request: Request) -> bytes:
         del request
@@ -213,8 +223,8 @@ def _refusal(answer: object) -> Refusal | None:
     return answer if isinstance(answer, Refusal) else None
 
 
-def _catalogues(asks: Sequence[Grant]) -> list[Catalogue]:
-    """The catalogue as it is now for all who ask: one look at its number, its bytes from memory."""
+def _catalogues(asks: Sequence[None]) -> list[Catalogue]:
+    """The catalogue as it is now for all who ask: one look at its number."""
     return [refresh_catalogue()] * len(asks)
 
 
@@ -231,6 +241,8 @@ async def _read(scope: Scope, receive: Receive) -> Request:
         body=body,
         authorization=headers.get(b"authorization", b"").decode("latin-1"),
         idempotency=headers.get(b"idempotency-key", b"").decode("latin-1"),
+        accept_encoding=headers.get(b"accept-encoding", b"").decode("latin-1"),
+        if_none_match=headers.get(b"if-none-match", b"").decode("latin-1"),
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from math import ceil
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from hawker.accounts.actions import Grant
 from hawker.api.coalescer import Coalescer
@@ -19,6 +19,7 @@ from hawker.limits.rules import Standing
 from hawker.protocol.request import Request
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+Reply = TypeVar("Reply")
 
 IDS_TO_A_TOKEN = 10
 MAX_NOTED = 10_000
@@ -94,13 +95,13 @@ class Limits:
 
     async def answer(
         self,
-        act: Callable[[Grant, Request], Awaitable[bytes]],
+        act: Callable[[Grant, Request], Awaitable[Reply]],
         grant: Grant,
         request: Request,
         *,
         address: Address | None,
         headers: Headers,
-    ) -> bytes:
+    ) -> Reply:
         """What `act` answers, where the limits allow it; how they stand is added to `headers`.
 
         Raises TooManyRequests, or what `act` raises.

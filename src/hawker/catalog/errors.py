@@ -11,3 +11,19 @@ class BadChange(Exception):
 
 class BadPattern(Exception):
     """This cannot be a pattern of forbidden links."""
+
+
+class BadPrice(Exception):
+    """A name, a percentage or a rate that cannot be one; the sentence says why."""
+
+
+class GroupExists(Exception):
+    """There is a price group of this name already."""
+
+
+class NoSuchGroup(Exception):
+    """There is no price group of this name."""
+
+
+class GroupInUse(Exception):
+    """The price group has customers."""

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from hawker.catalog.links import MAX_PATTERN, LinkKind
+from hawker.catalog.rules import HIGHEST_PERCENT, LOWEST_PERCENT
 
 RATE_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,8})?$"
 
@@ -85,6 +86,57 @@ class Route(models.Model):
             models.CheckConstraint(condition=Q(cost_rate__regex=RATE_PATTERN), name="route_cost_rate"),
         ]
         indexes = [models.Index(fields=["provider", "upstream_service"], name="route_upstream")]
+
+
+class PriceGroup(models.Model):
+    """Customers who are sold to at the same percentage on the catalogue's rates, or off them."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=80, unique=True)
+    percent_hundredths = models.IntegerField()
+
+    class Meta:
+        db_table = "price_group"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(percent_hundredths__range=(LOWEST_PERCENT, HIGHEST_PERCENT)), name="price_group_percent"
+            ),
+        ]
+
+
+class CustomerPrice(models.Model):
+    """A customer's group and own percentage; the own one goes before the group's, and neither means the catalogue's."""
+
+    account = models.OneToOneField("ledger.Account", models.PROTECT, primary_key=True, related_name="price")
+    group = models.ForeignKey(PriceGroup, models.PROTECT, null=True, related_name="customers")
+    percent_hundredths = models.IntegerField(null=True)
+
+    class Meta:
+        db_table = "customer_price"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(percent_hundredths__range=(LOWEST_PERCENT, HIGHEST_PERCENT)), name="customer_price_percent"
+            ),
+        ]
+
+
+class CustomerRate(models.Model):
+    """A rate agreed with one customer for one service, as the operator wrote it; it goes before every percentage."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey("ledger.Account", models.PROTECT, related_name="rates")
+    service = models.ForeignKey(Service, models.PROTECT, related_name="customer_rates")
+    rate = models.CharField(max_length=20)
+
+    class Meta:
+        db_table = "customer_rate"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "service"], name="customer_rate_once"),
+            # A rate of 0 would be shown and yet cost one step an order: what is free is marked free.
+            models.CheckConstraint(
+                condition=Q(rate__regex=RATE_PATTERN) & Q(rate__regex="[1-9]"), name="customer_rate_rate"
+            ),
+        ]
 
 
 class CatalogueVersion(models.Model):

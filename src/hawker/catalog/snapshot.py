@@ -1,17 +1,22 @@
 """The catalogue as each process holds it in memory: immutable, numbered, replaced whole."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Any, TypeAlias
 
 from hawker.catalog import queries
 from hawker.catalog.links import ForbiddenLinks, LinkKind
+from hawker.catalog.prices import EVERYBODYS, PriceList, read_price_lists
 from hawker.catalog.rules import read_rate
 from hawker.core.sql import Cursor, ask, in_transaction
-from hawker.protocol.replies import OfferedService, services_reply
 from hawker.protocol.service_types import ServiceType, find_type
+
+Row: TypeAlias = tuple[Any, ...]
+
+MAX_SOLD_AT = 20_000
+"""Most services with a customer's rate that are held ready for orders: about 8 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +49,55 @@ class SoldService:
     route: OfferedRoute | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
-    """All services on sale under one version number."""
+    """All services on sale under one version number, and what they cost to whom.
+
+    `prices` holds the list of each account that has one. `rows` are what the services were made of.
+    """
 
     version: int
     services: Mapping[int, SoldService]
+    prices: Mapping[int, PriceList] = field(default_factory=dict)
+    rows: Sequence[Sequence[Row]] = ()
+    _sold_at: dict[tuple[PriceList, int], SoldService] = field(default_factory=dict)
 
-    @cached_property
-    def services_reply(self) -> bytes:
-        """The ready bytes of the `services` answer."""
-        return services_reply(
-            OfferedService(
-                service=service.id,
-                name=service.name,
-                type=service.type.name,
-                category=service.category,
-                rate=service.rate,
-                minimum=service.minimum,
-                maximum=service.maximum,
-                refill=service.refill,
-                cancel=service.cancel,
-                dripfeed=service.dripfeed,
-            )
-            for service in self.services.values()
-        )
+    def prices_of(self, account_id: int) -> PriceList:
+        """The price list of this account."""
+        return self.prices.get(account_id, EVERYBODYS)
+
+    def sold_to(self, account_id: int, service_id: int) -> SoldService | None:
+        """The service with the rate that this account pays for it, or None where it is not on sale.
+
+        What `services` shows and what an order is charged both come from here.
+        """
+        prices = self.prices.get(account_id)
+        if prices is None:
+            return self.services.get(service_id)
+        found = self._sold_at.get((prices, service_id))
+        if found is None:
+            service = self.services.get(service_id)
+            if service is None:
+                return None
+            if len(self._sold_at) >= MAX_SOLD_AT:
+                self._sold_at.clear()
+            found = self._sold_at[prices, service_id] = _sold_at(service, prices)
+        return found
+
+
+def rate_at(service: SoldService, prices: PriceList) -> str:
+    """The service's rate of this price list. What is free stays free, and shows the catalogue's rate."""
+    return service.rate if service.free else prices.rate_of(service.id, service.rate)
+
+
+def _sold_at(service: SoldService, prices: PriceList) -> SoldService:
+    rate = rate_at(service, prices)
+    return service if rate == service.rate else replace(service, rate=rate, rate_units=read_rate(rate))
 
 
 _EMPTY = Catalogue(version=0, services={})
 _current = _EMPTY
+_building = Lock()
 
 
 def ask_version(cursor: Cursor) -> Cursor:
@@ -83,23 +108,30 @@ def ask_version(cursor: Cursor) -> Cursor:
 def catalogue_at(cursor: Cursor, asked_version: Cursor) -> Catalogue:
     """The catalogue of the version asked for, from memory where that number is held, else read and kept.
 
-    The number is read before the services: a change between the two puts the older number on newer
-    services, which only makes the next caller read once more. Two threads may both read; the last
-    one's is kept, which at worst costs a third reading.
+    The number is read before the rest: a change between the two puts the older number on newer rows,
+    which only makes the next caller read once more. Two threads may both read, and one of them builds;
+    where they read different numbers the last one's is kept, which at worst costs a third reading.
     """
     global _current  # noqa: PLW0603 - one catalogue per process is the point
     row = asked_version.fetchone()
     assert row is not None, "migrations write the one row"
-    if _current.version == row[0]:
-        return _current
-    forbidden = _forbidden(cursor)
-    services = {
-        service.id: service
-        for row in ask(cursor, queries.READ_SERVICES)
-        if (service := _sold(row, forbidden)) is not None
-    }
-    _current = fresh = Catalogue(row[0], services)
-    return fresh
+    held = _current
+    if held.version == row[0]:
+        return held
+    asked = [ask(cursor, statement) for statement in queries.READ_CATALOGUE]
+    services, forbidden, percentages, rates = [rows.fetchall() for rows in asked]
+    with _building:
+        held = _current
+        if held.version == row[0]:
+            return held
+        _current = fresh = Catalogue(
+            version=row[0],
+            # Where nothing on sale has changed, the very same services: what was made ready of them stays good.
+            services=held.services if held.rows == (services, forbidden) else _services(services, forbidden),
+            prices=read_price_lists(percentages, rates, before=held.prices.values()),
+            rows=(services, forbidden),
+        )
+        return fresh
 
 
 def refresh_catalogue() -> Catalogue:
@@ -113,17 +145,22 @@ def forget_catalogue() -> None:
     _current = _EMPTY
 
 
-def _forbidden(cursor: Cursor) -> Mapping[int | None, ForbiddenLinks]:
+def _services(rows: Iterable[Row], forbidden_rows: Iterable[Row]) -> Mapping[int, SoldService]:
+    forbidden = _forbidden(forbidden_rows)
+    return {service.id: service for row in rows if (service := _sold(row, forbidden)) is not None}
+
+
+def _forbidden(rows: Iterable[Row]) -> Mapping[int | None, ForbiddenLinks]:
     """What is forbidden by service, the operator's general patterns in each; under None those alone."""
     patterns: defaultdict[int | None, list[str]] = defaultdict(list)
-    for service_id, pattern in ask(cursor, queries.READ_FORBIDDEN_LINKS):
+    for service_id, pattern in rows:
         patterns[service_id].append(pattern)
     everywhere = ForbiddenLinks.of(patterns.pop(None, ()))
     own = {service_id: everywhere | ForbiddenLinks.of(texts) for service_id, texts in patterns.items()}
     return {None: everywhere, **own}
 
 
-def _sold(row: tuple[Any, ...], forbidden: Mapping[int | None, ForbiddenLinks]) -> SoldService | None:
+def _sold(row: Row, forbidden: Mapping[int | None, ForbiddenLinks]) -> SoldService | None:
     id_, name, category, type_name, rate, minimum, maximum, refill, cancel, dripfeed, free, links, *bought = row
     provider_id, upstream_service, cost_rate = bought
     service_type = find_type(type_name)

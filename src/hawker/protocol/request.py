@@ -32,6 +32,9 @@ class Request:
     fields: dict[str, str]
     reads_only: bool
     """Whether the transport may only read (GET): such a request must not place orders unless allowed."""
+    accept_encoding: str = ""
+    if_none_match: str = ""
+    """Two headers, as they came: how the answer may be packed, and what the client has of it already."""
 
 
 def read_request(
@@ -42,6 +45,8 @@ def read_request(
     body: bytes,
     authorization: str = "",
     idempotency: str = "",
+    accept_encoding: str = "",
+    if_none_match: str = "",
 ) -> Request:
     """Read one request. Raises IncorrectRequest where it cannot be read with certainty.
 
@@ -60,7 +65,8 @@ def read_request(
     key = fields.pop("key", "") or _bearer(authorization)
     if idempotency not in _ABSENT and "request_id" not in fields:
         fields["request_id"] = idempotency
-    return Request(fields.pop("action", ""), key, fields, reads_only=method == "GET")
+    action = fields.pop("action", "")
+    return Request(action, key, fields, method == "GET", accept_encoding, if_none_match)
 
 
 def _bearer(authorization: str) -> str:

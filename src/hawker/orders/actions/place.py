@@ -73,7 +73,7 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
 
 
 def _quote(draft: Draft, catalogue: Catalogue) -> Quote | Refusal:
-    service = catalogue.services.get(read_whole(draft.fields.get("service", "")) or 0)
+    service = catalogue.sold_to(draft.account_id, read_whole(draft.fields.get("service", "")) or 0)
     if service is None:
         return IncorrectService()
     try:

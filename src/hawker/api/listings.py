@@ -1,0 +1,158 @@
+"""The `services` answers, each made once and kept ready: a price list's bytes, plain and in gzip.
+
+Whoever asks is answered from the catalogue as it was at most FRESH_SECONDS before: the number of the
+catalogue is looked up that often under load, and for every request where few ask.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from hawker.api.answer import Answer
+from hawker.catalog.listing import pack, tag_of, unpack, write_listing
+from hawker.catalog.prices import PriceList
+from hawker.catalog.snapshot import Catalogue, SoldService
+
+FRESH_SECONDS = 0.01
+MAX_BYTES = 32 * 1024 * 1024
+"""Most that is kept ready. The bytes of 5,000 services are a megabyte plain, and a twentieth of that in gzip."""
+
+_COMMON = (
+    # The same address answers every customer differently, and each in two encodings.
+    (b"cache-control", b"private, no-cache"),
+    (b"vary", b"Accept-Encoding"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is ready of one price list's answer; the other encoding is made of it when somebody asks for that."""
+
+    tag: str
+    plain: Answer | None = None
+    packed: Answer | None = None
+
+    def answer(self, *, packed: bool) -> Answer | None:
+        return self.packed if packed else self.plain
+
+    @property
+    def size(self) -> int:
+        return sum(len(answer.body) for answer in (self.plain, self.packed) if answer is not None)
+
+
+class Listings:
+    """Finds the ready answer of an account's price list. Accounts with the same list share it."""
+
+    def __init__(self, look: Callable[[], Awaitable[Catalogue]], *, max_bytes: int = MAX_BYTES) -> None:
+        """`look` answers the catalogue as it is now; lists are written and packed in a thread, one at a time.
+
+        Past `max_bytes` those that were not asked for the longest are dropped, all but the newest.
+        """
+        self._look = look
+        self._max_bytes = max_bytes
+        self._catalogue: Catalogue | None = None
+        self._looked_at = 0.0
+        self._ready: OrderedDict[PriceList, Ready] = OrderedDict()
+        self._ready_of: Mapping[int, SoldService] = {}
+        self._size = 0
+        self._making = asyncio.Lock()
+        self.written = 0
+        self.packed = 0
+
+    async def answer(self, account_id: int, *, accept_encoding: str = "", if_none_match: str = "") -> Answer:
+        """The services at this account's rates, or a 304 where the client has just these. Raises Unavailable.
+
+        A 304 is never sent to a client that did not ask for it by If-None-Match, also to one that posts: in
+        this protocol POST is how everything is read (protocol.md, Transport).
+        """
+        packed = accepts_gzip(accept_encoding) if accept_encoding else False
+        catalogue = await self._fresh()
+        prices = catalogue.prices_of(account_id)
+        ready = self._find(catalogue, prices, packed=packed)
+        if ready is None:
+            async with self._making:
+                # Those who waited find what the first of them had made.
+                ready = self._find(catalogue, prices, packed=packed) or await self._make(catalogue, prices, packed)
+        if if_none_match and _names(if_none_match, ready.tag):
+            return Answer(304, (_etag(ready.tag), *_COMMON), b"")
+        answer = ready.answer(packed=packed)
+        assert answer is not None, "found or made in this encoding"
+        return answer
+
+    async def _fresh(self) -> Catalogue:
+        now = time.monotonic()
+        if self._catalogue is None or now - self._looked_at > FRESH_SECONDS:
+            catalogue = await self._look()
+            # Whoever asked later has looked later, whoever is answered later need not have.
+            if now >= self._looked_at:
+                self._catalogue, self._looked_at = catalogue, now
+            return catalogue
+        return self._catalogue
+
+    def _find(self, catalogue: Catalogue, prices: PriceList, *, packed: bool) -> Ready | None:
+        if catalogue.services is not self._ready_of:
+            return None
+        ready = self._ready.get(prices)
+        if ready is None or ready.answer(packed=packed) is None:
+            return None
+        self._ready.move_to_end(prices)
+        return ready
+
+    async def _make(self, catalogue: Catalogue, prices: PriceList, packed: bool) -> Ready:
+        have = self._ready.get(prices) if catalogue.services is self._ready_of else None
+        self.written += have is None
+        self.packed += packed
+        ready = await asyncio.to_thread(_make, catalogue.services, prices, have, packed)
+        if catalogue.services is not self._ready_of:
+            self._ready.clear()
+            self._ready_of, self._size = catalogue.services, 0
+        dropped = self._ready.pop(prices, None)
+        self._size += ready.size - (dropped.size if dropped else 0)
+        self._ready[prices] = ready
+        while self._size > self._max_bytes and len(self._ready) > 1:
+            self._size -= self._ready.popitem(last=False)[1].size
+        return ready
+
+
+def _make(services: Mapping[int, SoldService], prices: PriceList, have: Ready | None, packed: bool) -> Ready:
+    """What is there already, with this encoding added to it."""
+    if have is not None and have.plain is not None:
+        return Ready(have.tag, have.plain, _answer(have.tag, pack(have.plain.body), packed=True))
+    if have is not None and have.packed is not None:
+        return Ready(have.tag, _answer(have.tag, unpack(have.packed.body), packed=False), have.packed)
+    listing = write_listing(services.values(), prices)
+    tag = tag_of(listing)
+    if packed:
+        return Ready(tag, packed=_answer(tag, pack(listing), packed=True))
+    return Ready(tag, plain=_answer(tag, listing, packed=False))
+
+
+def _answer(tag: str, body: bytes, *, packed: bool) -> Answer:
+    encoding = [(b"content-encoding", b"gzip")] if packed else []
+    return Answer(200, (*encoding, _etag(tag), *_COMMON), body)
+
+
+def _etag(tag: str) -> tuple[bytes, bytes]:
+    # Weak, because both encodings of a list carry the same one.
+    return b"etag", f'W/"{tag}"'.encode()
+
+
+def _names(if_none_match: str, tag: str) -> bool:
+    """Whether an If-None-Match header names this tag (RFC 9110, 13.1.2: compared weakly)."""
+    names = (name.strip().removeprefix("W/") for name in if_none_match.split(","))
+    return any(name in (f'"{tag}"', "*") for name in names)
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether an Accept-Encoding header asks for gzip: by its name and not with a weight of 0.
+
+    `*` does not count: a client that cannot unpack has lost the answer, one that can loses only time.
+    """
+    for offer in accept_encoding.lower().split(","):
+        name, _, parameters = offer.partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            weight = parameters.replace(" ", "").partition("q=")[2]
+            return weight.strip("0.") != "" if weight else True
+    return False

@@ -5,9 +5,10 @@ from secrets import token_hex
 
 import pytest
 from golden import Case, read_cases
-from raw_http import Answer, Wire
 from seed_document import read_strictly
 from world import World, everything_written, orders_written
+
+from raw_http import Answer, Wire
 
 CASES = read_cases()
 Cut = Callable[[bytes], Iterable[bytes]]

@@ -6,12 +6,12 @@ from contextlib import ExitStack, contextmanager
 from itertools import cycle
 
 import pytest
-from raw_http import Answer, Wire, post_form
 from seed_document import read_strictly
 from world import orders_written
 
 from panel import Panel
 from processes import ServeProcess, start_serve
+from raw_http import Answer, Wire, post_form
 
 ROUNDS = 3
 """How often 200 orders race for the funds of 20; `make soak` will run the long form."""

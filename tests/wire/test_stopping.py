@@ -7,10 +7,9 @@ import subprocess
 import sys
 import threading
 
-from raw_http import Wire, post_form
-
 from panel import Panel
 from processes import ended, start_serve, wait_until_healthy
+from raw_http import Wire, post_form
 
 
 def test_a_client_that_holds_a_connection_is_answered_once_more(panel: Panel) -> None:

@@ -301,7 +301,7 @@ def test_what_a_sandbox_says_of_its_faults_can_be_given_to_another():
         ("html=0.1.2", "the rate of html must be between 0 and 1, not 0.1.2"),
         ("smoke=0.1", "there is no fault 'smoke'"),
         ("sell:html=0.1", "there is no action 'sell'"),
-        ("status:duplicate-id=0.1", "duplicate-id is a fault of add only"),
+        ("status:duplicate-id=0.1", "duplicate-id is a fault of add and refill only"),
         ("html=0.1:5", "html takes no seconds"),
         ("delay=0.1:1.2.3", "the seconds of delay must be a number"),
     ],

@@ -26,7 +26,8 @@ from hawker.ledger.actions import read_balances
 from hawker.orders.actions.cancel import CancelAnswers, CancelAsk, Canceling, request_cancels
 from hawker.orders.actions.place import Draft, place_orders
 from hawker.orders.actions.read import StatusAsk, read_statuses
-from hawker.protocol.errors import IncorrectOrder, IncorrectRequest, InvalidKey
+from hawker.orders.actions.refill import RefillAnswers, RefillAsk, RefillStatusAsk, read_refills, request_refills
+from hawker.protocol.errors import IncorrectOrder, IncorrectRequest, InvalidKey, RefillNotFound
 from hawker.protocol.params import read_ids
 from hawker.protocol.replies import (
     balance_reply,
@@ -34,9 +35,14 @@ from hawker.protocol.replies import (
     error_reply,
     order_reply,
     plain_error_reply,
+    refill_reply,
+    refill_status_reply,
+    refill_statuses_reply,
+    refills_reply,
     statuses_reply,
 )
 from hawker.protocol.request import Request, read_request
+from hawker.protocol.statuses import RefillStatus
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -78,6 +84,12 @@ class Door:
         self._cancels: Coalescer[CancelAsk, CancelAnswers] = Coalescer(
             self._cancel_all, executor=self._executor, max_batch=MAX_CHANGE_BATCH
         )
+        self._refills: Coalescer[RefillAsk, RefillAnswers] = Coalescer(
+            self._refill_all, executor=self._executor, max_batch=MAX_CHANGE_BATCH
+        )
+        self._refill_statuses: Coalescer[RefillStatusAsk, Mapping[str, RefillStatus]] = Coalescer(
+            read_refills, executor=self._executor, max_batch=MAX_STATUS_BATCH
+        )
         catalogues: Coalescer[None, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
         self._listings = Listings(lambda: catalogues.ask(None))
         self._limits = Limits(self._executor, max_batch=size)
@@ -89,6 +101,8 @@ class Door:
             "add": self._add,
             "balance": self._balance,
             "cancel": self._cancel,
+            "refill": self._refill,
+            "refill_status": self._refill_status,
             "services": self._services,
             "status": self._status,
         }
@@ -184,6 +198,34 @@ class Door:
         if isinstance(answer, Refusal):
             raise answer
         return order_reply(answer)
+
+    async def _refill(self, grant: Grant, request: Request) -> bytes:
+        _check_may_write(grant, request)
+        listed = request.fields.get("orders")
+        if listed is not None:
+            return refills_reply(await self._refills.ask(RefillAsk(grant.account_id, read_ids(listed))))
+        single = request.fields.get("order", "")
+        answer = (await self._refills.ask(RefillAsk(grant.account_id, [single])))[single]
+        if isinstance(answer, Refusal):
+            raise answer
+        return refill_reply(answer)
+
+    def _refill_all(self, asks: Sequence[RefillAsk]) -> list[RefillAnswers]:
+        answers = request_refills(asks, now=self._clock.now())
+        if any(isinstance(answer, int) for answered in answers for answer in answered.values()):
+            self._executor.submit(self._placed)
+        return answers
+
+    async def _refill_status(self, grant: Grant, request: Request) -> bytes:
+        listed = request.fields.get("refills")
+        if listed is not None:
+            ids = read_ids(listed)
+            return refill_statuses_reply(ids, await self._refill_statuses.ask(RefillStatusAsk(grant.account_id, ids)))
+        single = request.fields.get("refill", "")
+        found = await self._refill_statuses.ask(RefillStatusAsk(grant.account_id, [single]))
+        if single not in found:
+            raise RefillNotFound
+        return refill_status_reply(found[single])
 
     async def _cancel(self, grant: Grant, request: Request) -> bytes:
         _check_may_write(grant, request)

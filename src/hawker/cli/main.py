@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli import alerts, customers, keys, links, orders, prices, providers, services
+from hawker.cli import alerts, customers, keys, links, orders, prices, providers, refills, services
 from hawker.cli.output import answer, progress, progress_done, sentences
 from hawker.cli.panel import DataDirOption, panel, read_settings, set_up
 from hawker.core.database import Access
@@ -24,6 +24,7 @@ app.add_typer(services.app, name="service", help="What is sold, and how it may b
 app.add_typer(prices.app, name="price", help="What customers pay: groups, percentages, agreed rates.")
 app.add_typer(links.app, name="link", help="Links that nobody may order for.")
 app.add_typer(orders.app, name="order", help="Orders, their attempts and events.")
+app.add_typer(refills.app, name="refill", help="Refills, and those that a person must end.")
 app.add_typer(alerts.app, name="alert", help="What needs a person.")
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]

@@ -4,17 +4,20 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli.output import answer, fail
+from hawker.cli.output import answer, fail, read_reason
 from hawker.cli.panel import DataDirOption, panel
+from hawker.core.clock import SystemClock
 
 app = typer.Typer(no_args_is_help=True)
 
+ACTOR = "command line"
+
+OrderArgument = Annotated[int, typer.Argument(help="The order's number.", min=1)]
+
 
 @app.command()
-def show(
-    order: Annotated[int, typer.Argument(help="The order's number.", min=1)], *, data_dir: DataDirOption = None
-) -> None:
-    """One order with its transfers, attempts and events."""
+def show(order: OrderArgument, *, data_dir: DataDirOption = None) -> None:
+    """One order with its transfers, attempts, refills and events."""
     del data_dir
     with panel():
         from hawker.orders.actions.inspect import describe_orders
@@ -41,3 +44,71 @@ def list_(
         if state and state not in State.values:
             fail(f"there is no state {state!r}; there are: {', '.join(State.values)}")
         answer(describe_orders(list_order_ids(state=State(state) if state else None, limit=limit)))
+
+
+@app.command()
+def cancel(
+    order: OrderArgument,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept with the order.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Cancel an order: refunded at once where no provider has it, else the provider is asked."""
+    del data_dir
+    why = read_reason(reason)
+    with panel():
+        from hawker.core.errors import Refusal
+        from hawker.orders.actions.cancel import CancelAsk, request_cancels
+        from hawker.protocol.errors import OrderCompleted
+
+        (answers,) = request_cancels([CancelAsk(None, [str(order)])], actor=ACTOR, reason=why, now=SystemClock().now())
+        answered = answers[str(order)]
+        if isinstance(answered, OrderCompleted):
+            fail(f"order {order} has ended already; nothing was changed")
+        if isinstance(answered, Refusal):
+            fail(f"there is no order {order}")
+        answer({"order": order, "cancel": answered.value})
+
+
+@app.command()
+def start(order: OrderArgument, *, data_dir: DataDirOption = None) -> None:
+    """Say that staff have begun with an order that no provider delivers; customers cannot end it any more."""
+    del data_dir
+    _deliver(order, "in_progress", "staff have begun")
+
+
+@app.command()
+def complete(
+    order: OrderArgument,
+    *,
+    reason: Annotated[str, typer.Option(help="Anything to be kept with the order.")] = "staff delivered it",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Say that staff have delivered an order that no provider delivers."""
+    del data_dir
+    _deliver(order, "completed", read_reason(reason))
+
+
+@app.command()
+def partial(
+    order: OrderArgument,
+    *,
+    remains: Annotated[int, typer.Option(min=1, help="How many were not delivered; they are refunded.")],
+    reason: Annotated[str, typer.Option(help="Why; kept with the order.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Say that staff have delivered a part of an order, and refund the rest."""
+    del data_dir
+    _deliver(order, "partial", read_reason(reason), remains)
+
+
+def _deliver(order: int, state_text: str, reason: str, remains: int | None = None) -> None:
+    with panel():
+        from hawker.orders.actions.staff import Delivery, record_deliveries
+        from hawker.orders.models import State
+
+        delivery = Delivery(order, State(state_text), reason, remains)
+        (recorded,) = record_deliveries([delivery], actor=ACTOR, now=SystemClock().now())
+        if isinstance(recorded, Exception):
+            fail(str(recorded))
+        answer({"order": order, "state": recorded.value})

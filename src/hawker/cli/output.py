@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 FAILED = 1
+MAX_REASON = 400
 
 
 def answer(value: Any) -> None:
@@ -36,6 +37,14 @@ def sentences(*expected: type[Exception]) -> Iterator[None]:
         yield
     except expected as error:
         fail(str(error))
+
+
+def read_reason(text: str) -> str:
+    """The reason that a person gives, or the end of the command with a sentence."""
+    reason = text.strip()
+    if not reason or len(reason) > MAX_REASON or "\0" in reason:
+        fail(f"say why with --reason (at most {MAX_REASON} characters)")
+    return reason
 
 
 def progress(text: str) -> None:

@@ -5,5 +5,13 @@ class NoSuchOrder(Exception):
     """There is no order with this number."""
 
 
+class NotForStaff(Exception):
+    """Staff cannot do this to the order or refill as it is; the sentence says why. Nothing was written."""
+
+
+class NoSuchRefill(Exception):
+    """There is no refill with this number."""
+
+
 class IllegalMove(Exception):
     """An order would move between two states that no transition joins: a bug, or tampering."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from hawker.core.invariants import MAX_BREACHES, Breach, Invariant, Report
 from hawker.core.sql import Cursor, ask, in_snapshot
 from hawker.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
+from hawker.orders.refill_invariants import REFILL_INVARIANTS
 
 _ORDERS = "SELECT count(*) FROM orders"
 
@@ -83,7 +84,9 @@ INVARIANTS = (
                                 AND a.state IN ('sending', 'unknown', 'accepted')
             WHERE (o.state = 'sending' AND a.state IS DISTINCT FROM 'sending')
                OR (o.state = 'unknown' AND a.state IS DISTINCT FROM 'unknown')
-               OR (o.state IN ('submitted', 'in_progress', 'processing') AND a.state IS DISTINCT FROM 'accepted')
+               OR (o.state IN ('submitted', 'in_progress', 'processing') AND a.state IS DISTINCT FROM 'accepted'
+                   -- What staff have begun to deliver has never been sent anywhere.
+                   AND NOT (o.state = 'in_progress' AND o.provider_id IS NULL AND a.state IS NULL))
                OR (o.state IN ('queued', 'rejected') AND a.state IS NOT NULL)""",
     ),
     Invariant(
@@ -110,13 +113,11 @@ INVARIANTS = (
                           ('in_progress', 'poll'), ('processing', 'poll')) AS f(state, kind) ON f.state = o.state
             WHERE NOT EXISTS (SELECT FROM work w WHERE w.order_id = o.id AND w.kind = f.kind)
               AND EXISTS (SELECT FROM route r WHERE r.service_id = o.service_id)
-            UNION ALL
-           SELECT format('order %s: %s although a cancel of it was asked for', o.id, o.state)
-             FROM orders o WHERE o.cancel_requested_at IS NOT NULL AND o.state IN ('queued', 'rejected')
+              AND NOT (o.state = 'in_progress' AND o.provider_id IS NULL)
             UNION ALL
            SELECT format('order %s: %s, but %s is still due', o.id, o.state, w.kind)
              FROM work w JOIN orders o ON o.id = w.order_id
-            WHERE o.state IN ('completed', 'partial', 'canceled', 'expired')
+            WHERE o.state IN ('completed', 'partial', 'canceled', 'expired') AND w.kind NOT IN ('refill', 'follow')
             UNION ALL
            SELECT format('work %s of order %s, which is not there', w.kind, w.order_id)
              FROM work w WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = w.order_id)""",
@@ -191,7 +192,7 @@ def check_invariants(*, progress: Callable[[Invariant], None] = lambda _: None) 
     def work(cursor: Cursor) -> Report:
         checked: dict[str, int] = {}
         breaches: list[Breach] = []
-        for invariant in sorted(LEDGER_INVARIANTS + INVARIANTS, key=_in_order):
+        for invariant in sorted(LEDGER_INVARIANTS + INVARIANTS + REFILL_INVARIANTS, key=_in_order):
             progress(invariant)
             counted = ask(cursor, invariant.count).fetchone()
             checked[invariant.name] = int(counted[0]) if counted else 0

@@ -12,6 +12,7 @@ from hawker.core.errors import Refusal
 from hawker.core.money import format_micros
 from hawker.protocol.errors import TEXTS, text_of
 from hawker.protocol.params import read_whole
+from hawker.protocol.statuses import RefillStatus
 
 _encode = msgspec.json.Encoder().encode
 _CONSTANT_ERRORS = {code: _encode({"error": text}) for code, text in TEXTS.items() if "{" not in text}
@@ -102,17 +103,37 @@ def statuses_reply(ids: Sequence[str], objects: Mapping[str, str]) -> bytes:
     return f"{{{members}}}".encode()
 
 
+def refill_reply(refill_id: int) -> bytes:
+    """`{"refill":"1"}`: of one order a text, as the seed shows it."""
+    return b'{"refill":"%d"}' % refill_id
+
+
+def refills_reply(answers: Mapping[str, int | Refusal]) -> bytes:
+    """`[{"order":1,"refill":1},{"order":3,"refill":{"error":"…"}}]`, by each id as it was asked."""
+    return _encode([{"order": _id(asked), "refill": _or_error(answer)} for asked, answer in answers.items()])
+
+
+def refill_status_reply(status: RefillStatus) -> bytes:
+    """`{"status":"Completed"}`."""
+    return _encode({"status": status.value})
+
+
+def refill_statuses_reply(ids: Sequence[str], found: Mapping[str, RefillStatus]) -> bytes:
+    """`[{"refill":1,"status":"Completed"},{"refill":3,"status":{"error":"…"}}]`; ids without a status are not there."""
+    missing = {"error": TEXTS["refill_not_found"]}
+    return _encode([{"refill": _id(asked), "status": found.get(asked, missing)} for asked in ids])
+
+
 def cancels_reply(answers: Mapping[str, Refusal | None]) -> bytes:
     """`[{"order":9,"cancel":{"error":"…"}},{"order":2,"cancel":1}]`, by each id as it was asked.
 
     1 says that the cancel was asked for; the outcome shows in the order's status.
     """
-    return _encode(
-        [
-            {"order": _id(asked), "cancel": 1 if refusal is None else {"error": text_of(refusal)}}
-            for asked, refusal in answers.items()
-        ]
-    )
+    return _encode([{"order": _id(asked), "cancel": _or_error(refusal or 1)} for asked, refusal in answers.items()])
+
+
+def _or_error(answer: int | Refusal) -> int | dict[str, str]:
+    return {"error": text_of(answer)} if isinstance(answer, Refusal) else answer
 
 
 def _id(asked: str) -> int | str:

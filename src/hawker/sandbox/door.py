@@ -31,14 +31,22 @@ def answer_call(sandbox: Sandbox, exchange: Exchange) -> Reply:
         _record(sandbox, exchange, _unread(exchange), moment, outcome, None)
         return Reply(outcome.body)
     number = sandbox.calls_by_action[request.action]
-    order_before = sandbox.panel.last_order.get(request.key)
+    before = _id_before(sandbox, request)
     hit = sandbox.faults.draw(sandbox.config.seed, request.action, number)
     executes = hit is None or hit.kind.executes
     outcome = answer(sandbox.panel, request, moment) if executes else _NOT_EXECUTED
     _record(sandbox, exchange, request, moment, outcome, hit)
     if hit is None:
         return Reply(outcome.body)
-    return spoil(Spoilt(hit, request.action, number, outcome, order_before))
+    return spoil(Spoilt(hit, request.action, number, outcome, before))
+
+
+def _id_before(sandbox: Sandbox, request: Request) -> int | None:
+    """The id of this key's last order; where refills are asked for, of its last refill."""
+    panel = sandbox.panel
+    if request.action != "refill":
+        return panel.last_order.get(request.key)
+    return next((r.id for r in reversed(panel.refills.values()) if panel.orders[r.order].key == request.key), None)
 
 
 def _unread(exchange: Exchange) -> Request:

@@ -7,6 +7,7 @@ of the link (or, for a subscription, of its username).
   https://shop.example/flyer?fate=partial       ends Partial (with `&remains=157` exactly so many are left)
   https://shop.example/flyer#fate=canceled      ends Canceled, nothing delivered
   https://shop.example/flyer?refill=rejected    its refills end Rejected (or `refill=completed`)
+  https://shop.example/flyer?cancel=refused     its cancel is refused (`cancel=ignored`: taken, but nothing comes of it)
 
 Each run of a drip-feed and each order of a subscription follows the wish. A quantity of 1 (every
 package) cannot be delivered in part: such an order ends Completed instead.
@@ -19,7 +20,7 @@ from typing import Self
 
 from hawker.sandbox.chance import lane
 
-_WISH = re.compile(r"[?&#](fate|remains|refill)=([a-z]+|[0-9]{1,12})(?=[&#]|$)", re.ASCII)
+_WISH = re.compile(r"[?&#](fate|remains|refill|cancel)=([a-z]+|[0-9]{1,12})(?=[&#]|$)", re.ASCII)
 _FATE_LANE, _LEFT_LANE = 0, 3
 
 
@@ -38,8 +39,10 @@ class Wish:
     fate: Fate | None = None
     remains: int | None = None
     refill_rejected: bool | None = None
+    cancel: str | None = None
 
 
+CANCELS = ("taken", "refused", "ignored")
 _NO_WISH = Wish()
 _FATES = {fate.value: fate for fate in Fate}
 
@@ -54,6 +57,7 @@ def read_wish(link: str) -> Wish:
         fate=_FATES.get(found.get("fate", "")),
         remains=int(remains) if remains.isdigit() else None,
         refill_rejected=(refill == "rejected") if refill in ("rejected", "completed") else None,
+        cancel=found["cancel"] if found.get("cancel") in CANCELS else None,
     )
 
 

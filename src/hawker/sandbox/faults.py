@@ -20,14 +20,14 @@ _FAULTY_BY_DEFAULT = "add"
 class FaultKind:
     """One fault. `executes`: whether the action is carried out (an order made) all the same.
 
-    `seconds` is the default of the faults that take time; `only` the one action that it can spoil.
+    `seconds` is the default of the faults that take time; `only` the actions that it can spoil.
     """
 
     name: str
     executes: bool
     shows: str
     seconds: float | None = None
-    only: str | None = None
+    only: tuple[str, ...] = ACTIONS
 
 
 KINDS: dict[str, FaultKind] = {
@@ -44,12 +44,12 @@ KINDS: dict[str, FaultKind] = {
         FaultKind("empty", True, "HTTP 200 without a body"),
         FaultKind("truncated", True, "the right answer, cut: by turns complete as HTTP, or the connection cut too"),
         FaultKind("wrong-types", True, "the right answer in loose forms that a tolerant client still reads"),
-        FaultKind("duplicate-id", True, "the id of this key's order before it", only="add"),
-        FaultKind("out-of-funds", False, "`Not enough funds on balance`", only="add"),
-        FaultKind("active-order", False, "`You have active order with this link. …`", only="add"),
+        FaultKind("duplicate-id", True, "the id of this key's order, or refill, before it", only=("add", "refill")),
+        FaultKind("out-of-funds", False, "`Not enough funds on balance`", only=("add",)),
+        FaultKind("active-order", False, "`You have active order with this link. …`", only=("add",)),
         FaultKind("rate-limit", False, "HTTP 429, by turns with and without JSON"),
-        FaultKind("both-order-and-error", True, "the order's id and an error in one object", only="add"),
-        FaultKind("error-key", False, "a raw key of a text, such as `neworder.error.link`", only="add"),
+        FaultKind("both-order-and-error", True, "the id and an error in one object", only=("add", "refill")),
+        FaultKind("error-key", False, "a raw key of a text, such as `neworder.error.link`", only=("add",)),
         FaultKind("redirect", False, "HTTP 302 to /login"),
     )
 }
@@ -127,8 +127,8 @@ def _read_rule(text: str) -> tuple[str, _Rule]:
     action = action or _FAULTY_BY_DEFAULT
     if action not in ACTIONS:
         raise ValueError(f"there is no action {action!r}; there are {', '.join(ACTIONS)}")
-    if kind.only not in (None, action):
-        raise ValueError(f"{name} is a fault of {kind.only} only")
+    if action not in kind.only:
+        raise ValueError(f"{name} is a fault of {' and '.join(kind.only)} only")
     if seconds_text is not None and kind.seconds is None:
         raise ValueError(f"{name} takes no seconds")
     rate = float(rate_text) if _NUMBER.fullmatch(rate_text) else -1.0

@@ -27,13 +27,13 @@ _ERROR_KEYS = (
 
 
 class Spoilt(NamedTuple):
-    """What a fault works on: the call's action and number, the right answer, and this key's order before it."""
+    """What a fault works on: the call's action and number, the right answer, and this key's id before it."""
 
     hit: Hit
     action: str
     number: int
     outcome: Outcome
-    order_before: int | None
+    before: int | None
 
 
 def spoil(spoilt: Spoilt) -> Reply:
@@ -83,7 +83,9 @@ def _wrong_types(spoilt: Spoilt) -> Reply:
 
 
 def _duplicate_id(spoilt: Spoilt) -> Reply:
-    made, before = spoilt.outcome.order, spoilt.order_before
+    made, before = spoilt.outcome.order, spoilt.before
+    if spoilt.outcome.refills and before is not None:
+        return Reply(_encode({"refill": str(before)}))
     return Reply(spoilt.outcome.body if made is None or before is None else order_reply(before))
 
 
@@ -104,10 +106,10 @@ def _rate_limit(spoilt: Spoilt) -> Reply:
 
 
 def _both(spoilt: Spoilt) -> Reply:
-    made = spoilt.outcome.order
-    if made is None:
-        return Reply(spoilt.outcome.body)
-    return Reply(_encode({"order": made, "error": "Something went wrong"}))
+    made = {"order": spoilt.outcome.order} if spoilt.outcome.order is not None else None
+    if spoilt.outcome.refills:
+        made = {"refill": spoilt.outcome.refills[0]}
+    return Reply(_encode(made | {"error": "Something went wrong"}) if made is not None else spoilt.outcome.body)
 
 
 def _error_key(spoilt: Spoilt) -> Reply:

@@ -26,10 +26,11 @@ def ask_cancel(panel: Panel, order: Order, moment: Moment) -> str | None:
         return "order_completed"
     if order.cancel_tick is not None:
         return None
-    config, rolled = panel.config, roll(panel.config.seed, "cancel", order.id)
-    if hits(rolled, config.cancel_refused):
+    rolled = roll(panel.config.seed, "cancel", order.id)
+    answered = read_wish(order.link).cancel or _answer_to_cancel(panel, rolled)
+    if answered == "refused":
         return "cancel_disabled"
-    if hits(rolled, config.cancel_refused + config.cancel_ignored):
+    if answered == "ignored":
         return None
     at_once = order.subscription is not None
     stops = moment.tick + (0 if at_once else _CANCEL_TAKES + lane(rolled, 0, 2 * MINUTE))
@@ -38,6 +39,12 @@ def ask_cancel(panel: Panel, order: Order, moment: Moment) -> str | None:
             panel.record(CancelAsked(stopped.id, stops))
             schedule(panel, stopped)
     return None
+
+
+def _answer_to_cancel(panel: Panel, rolled: int) -> str:
+    if hits(rolled, panel.config.cancel_refused):
+        return "refused"
+    return "ignored" if hits(rolled, panel.config.cancel_refused + panel.config.cancel_ignored) else "taken"
 
 
 def ask_refill(panel: Panel, order: Order, moment: Moment) -> int | str:

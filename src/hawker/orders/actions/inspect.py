@@ -6,7 +6,8 @@ from typing import Any
 
 from hawker.core.money import format_micros
 from hawker.ledger.models import Kind, Transfer
-from hawker.orders.models import Attempt, AttemptEvidence, Drip, Order, OrderEvent, State, Work
+from hawker.orders.actions.inspect_refills import describe_refill
+from hawker.orders.models import Attempt, AttemptEvidence, Drip, Order, OrderEvent, Refill, State, Work
 from hawker.orders.rules import WIRE_STATUS
 
 
@@ -19,7 +20,7 @@ def list_order_ids(*, state: State | None, limit: int) -> list[int]:
 
 
 def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """The orders that exist of those asked for, in the order asked, with transfers, work, attempts and events.
+    """The orders that exist of those asked for, in the order asked, with transfers, work, attempts, refills and events.
 
     An order that is bought through others shows them as `children`, in the order they were made.
     """
@@ -30,6 +31,9 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
     drips = {drip.order_id: drip for drip in Drip.objects.filter(order_id__in=orders)}
     for child in Order.objects.filter(parent_id__in=orders).order_by("parent_id", "part"):
         children[child.parent_id].append(_child(child))
+    refills = defaultdict(list)
+    for refill in Refill.objects.filter(order_id__in=orders).order_by("id"):
+        refills[refill.order_id].append(describe_refill(refill))
     of_orders = (Kind.CHARGE, Kind.REFUND, Kind.DELIVERY)
     for transfer in Transfer.objects.filter(kind__in=of_orders, reference__in=orders).order_by("id"):
         transfers[transfer.reference].append(
@@ -61,6 +65,7 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
             "transfers": transfers[order_id],
             "work": work[order_id],
             "attempts": attempts[order_id],
+            "refills": refills[order_id],
             "events": events[order_id],
         }
         for order_id in order_ids
@@ -96,6 +101,8 @@ def _order(order: Order) -> dict[str, Any]:
         "part": order.part,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
+        "cancel_requested_at": order.cancel_requested_at,
+        "ended_at": order.ended_at,
     }
 
 
@@ -127,6 +134,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "attempt": attempt.n,
         "kind": attempt.kind,
+        "refill": attempt.refill_id,
         "provider": attempt.provider_id,
         "state": attempt.state,
         "worker": attempt.worker,

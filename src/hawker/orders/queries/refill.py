@@ -49,6 +49,26 @@ who looked before that COMMIT and locks after it sees the work again as not due.
 
 LOCK_THEIR_ORDERS = "SELECT id, state FROM orders WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE"
 
+LOCK_TO_RESOLVE = """
+    SELECT o.id, o.state, r.id
+      FROM refill r JOIN orders o ON o.id = r.order_id
+     WHERE r.id = ANY(%s::bigint[])
+     ORDER BY o.id FOR UPDATE OF o
+"""
+
+READ_LIVE = """
+    SELECT a.refill_id, a.id, a.state
+      FROM attempt a
+     WHERE a.refill_id = ANY(%s::bigint[]) AND a.kind = 'refill' AND a.state IN ('sending', 'unknown', 'accepted')
+"""
+"""Stable while the order is locked: whoever settles an attempt locks its order too."""
+
+DECIDE_UNKNOWN = """
+    UPDATE attempt a SET state = 'manual', done_at = %s, evidence = concat_ws(E'\n', NULLIF(a.evidence, ''), f.evidence)
+      FROM unnest(%s::bigint[], %s::text[]) AS f(id, evidence)
+     WHERE a.id = f.id AND a.state = 'unknown'
+"""
+
 LOCK_REFILLS = """
     SELECT r.id, r.state, r.order_id, r.provider_id
       FROM refill r WHERE r.id = ANY(%s::bigint[])

@@ -1,0 +1,57 @@
+"""`hawker refill`: which there are, and how those end that no provider ends."""
+
+from typing import Annotated
+
+import typer
+
+from hawker.cli.output import answer, fail, read_reason
+from hawker.cli.panel import DataDirOption, panel
+from hawker.core.clock import SystemClock
+
+app = typer.Typer(no_args_is_help=True)
+
+ACTOR = "command line"
+
+
+@app.command(name="list")
+def list_(
+    *,
+    state: Annotated[str, typer.Option(help="Only refills in this state, such as pending, or unknown.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")] = 100,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Refills, newest first, with their attempts."""
+    del data_dir
+    with panel():
+        from hawker.orders.actions.inspect_refills import UNKNOWN, describe_refills, list_refill_ids
+        from hawker.orders.models import RefillState
+
+        states = [*RefillState.values, UNKNOWN]
+        if state and state not in states:
+            fail(f"there is no state {state!r}; there are: {', '.join(states)}")
+        answer(describe_refills(list_refill_ids(state=state, limit=limit)))
+
+
+@app.command()
+def resolve(
+    refill: Annotated[int, typer.Argument(help="The refill's number.", min=1)],
+    *,
+    completed: Annotated[bool, typer.Option("--completed", help="It was delivered.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="It will not be delivered.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept with the refill.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """End a refill by hand: one that staff deliver, or of which nobody knows whether the provider took it."""
+    del data_dir
+    if completed == rejected:
+        fail("say either --completed or --rejected")
+    why = read_reason(reason)
+    with panel():
+        from hawker.orders.actions.staff import Resolution, resolve_refills
+        from hawker.orders.models import RefillState
+
+        state = RefillState.COMPLETED if completed else RefillState.REJECTED
+        (resolved,) = resolve_refills([Resolution(refill, state, why)], actor=ACTOR, now=SystemClock().now())
+        if isinstance(resolved, Exception):
+            fail(str(resolved))
+        answer({"refill": refill, "state": resolved.value})

@@ -2,15 +2,22 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hawker.api.limits import weigh
 from hawker.limits.rules import MICROSECOND, lease_beside, living, spend, standing, token_time
+from hawker.protocol.request import Request
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS = st.integers(1, 1_000_000)
 STEPS = st.lists(st.tuples(st.integers(0, 90_000_000), st.integers(1, 12)), max_size=40)
 """Microseconds since the step before, and what is asked for then."""
+
+
+def ids(count: int) -> str:
+    return ",".join(map(str, range(1, count + 1)))
 
 
 @given(limit=st.integers(1, 100) | LIMITS, steps=STEPS)
@@ -61,6 +68,17 @@ def test_who_comes_back_when_told_to_passes_and_not_before(limit: int, ahead: in
     assert 0 <= told.remaining <= limit
 
 
+@given(limit=LIMITS, back=st.integers(240, 10**8))
+def test_when_the_clock_is_set_back_nobody_waits_for_it(limit: int, back: int) -> None:
+    """Whatever was spent, and whoever was in flight, before that."""
+    emptied = spend(EPOCH, EPOCH, limit=limit, cost=limit)
+    assert emptied is not None
+    now = EPOCH - timedelta(seconds=back)
+    assert standing(emptied, now, limit=limit).remaining == limit
+    assert spend(emptied, now, limit=limit, cost=limit) is not None
+    assert living([lease_beside([], EPOCH)], now) == []
+
+
 @given(limit=LIMITS)
 def test_a_minute_brings_back_no_more_than_the_limit(limit: int) -> None:
     assert token_time(limit) * limit >= timedelta(minutes=1)
@@ -77,3 +95,27 @@ def test_no_two_leases_end_at_the_same_instant(held: list[int], count: int) -> N
         assert lease not in alive
         assert lease > EPOCH
         alive.append(lease)
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "tokens"),
+    [
+        ("balance", {}, 1),
+        ("add", {"comments": "nice\n" * 5000}, 1),
+        ("status", {"order": "1"}, 1),
+        ("status", {"orders": ids(10)}, 1),
+        ("status", {"orders": ids(11)}, 2),
+        ("status", {"orders": ids(100)}, 10),
+        ("status", {"orders": ids(5000)}, 10),
+        ("cancel", {"orders": ids(100)}, 10),
+        ("refill_status", {"refills": ids(55)}, 6),
+        ("orders", {}, 10),
+        ("orders", {"limit": "3"}, 1),
+        ("orders", {"limit": "1000"}, 100),
+        ("orders", {"limit": "999999999999"}, 100),
+        ("orders", {"limit": "-1"}, 10),
+        ("orders", {"limit": "0"}, 10),
+    ],
+)
+def test_what_asks_for_more_costs_more(action: str, fields: dict[str, str], tokens: int) -> None:
+    assert weigh(Request(action, "key", fields, reads_only=False)) == tokens

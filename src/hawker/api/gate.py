@@ -65,6 +65,7 @@ class Gate:
         found = await self._look_up(KeyAsk(key, address, known))
         if found.shut_out is not None and bucket is not None:
             self._empty.note(bucket, 1, found.shut_out)
+            log.warning("too many wrong keys", address=str(address))
             raise TooManyRequests(found.shut_out)
         if found.grant is None:
             return None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
@@ -16,12 +16,16 @@ from hawker.core.addresses import Address, caller_of
 from hawker.core.errors import Unavailable
 from hawker.limits.actions import Admission, Call, admit_calls, are_calls_limited, quotas_of, release_calls
 from hawker.limits.rules import Standing
+from hawker.protocol.params import MAX_IDS, read_whole
 from hawker.protocol.request import Request
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Reply = TypeVar("Reply")
 
-IDS_TO_A_TOKEN = 10
+ORDERS_TO_A_TOKEN = 10
+LISTED, MAX_LISTED = 100, 1000
+"""How many orders `action=orders` lists without a `limit`, and at most."""
+
 MAX_NOTED = 10_000
 RELEASE_SECONDS = 2.0
 """How long an answer waits for its place in flight to be given back; a lease that was not ends by itself."""
@@ -49,10 +53,15 @@ def headers_of(standing: Standing) -> Headers:
     ]
 
 
-def weigh(fields: Mapping[str, str]) -> int:
-    """What a request costs in tokens: one, and for a list of ids one for every ten (a hundred cost ten)."""
-    ids = fields.get("orders") or fields.get("refills")
-    return 1 if ids is None else ids.count(",") // IDS_TO_A_TOKEN + 1
+def weigh(request: Request) -> int:
+    """What a request costs in tokens: one for every ten orders or refills that it asks about, and at least one."""
+    if request.action == "orders":
+        asked = read_whole(request.fields.get("limit", "")) or LISTED
+    else:
+        ids = request.fields.get("orders") or request.fields.get("refills") or ""
+        # More than a hundred are refused whole: that is an error, and need not cost a fortune.
+        asked = min(ids.count(",") + 1, MAX_IDS)
+    return max(ceil(min(asked, MAX_LISTED) / ORDERS_TO_A_TOKEN), 1)
 
 
 class Empty:
@@ -107,7 +116,7 @@ class Limits:
         Raises TooManyRequests, or what `act` raises.
         """
         caller = caller_of(address) if address is not None else None
-        call = Call(grant.key_id, grant.account_id, caller, weigh(request.fields))
+        call = Call(grant.key_id, grant.account_id, caller, weigh(request))
         for bucket, _ in quotas_of(call):
             self.empty.check(bucket, call.cost)
         admission = await self._admissions.ask(call)

@@ -13,6 +13,9 @@ MINUTE_MICROS = 60_000_000
 MICROSECOND = timedelta(microseconds=1)
 NOTHING = timedelta(0)
 
+LONGEST = timedelta(minutes=2)
+"""An empty bucket of any limit is full after a minute, rounded up by a microsecond a token."""
+
 LEASE = timedelta(seconds=90)
 """Longer than any answer takes, because no statement may run for more than 60 s."""
 
@@ -34,32 +37,39 @@ def token_time(limit: int) -> timedelta:
     return timedelta(microseconds=-(-MINUTE_MICROS // limit))
 
 
+def missing(full_at: datetime, now: datetime) -> timedelta:
+    """How long the bucket takes to be full again. One that would take longer than any spending explains
+    counts as full: the clock was set back, and nobody shall wait for it to catch up.
+    """
+    ahead = full_at - now
+    return ahead if NOTHING < ahead <= LONGEST else NOTHING
+
+
 def spend(full_at: datetime, now: datetime, *, limit: int, cost: int) -> datetime | None:
     """When the bucket will be full after `cost` tokens were taken from it; None where it holds fewer.
 
     What costs more than the whole bucket takes all of it: it would never pass otherwise.
     """
-    after = max(full_at, now) + token_time(limit) * min(cost, limit)
-    return after if after - now <= token_time(limit) * limit else None
+    after = missing(full_at, now) + token_time(limit) * min(cost, limit)
+    return now + after if after <= token_time(limit) * limit else None
 
 
 def standing(full_at: datetime, now: datetime, *, limit: int, cost: int = 0) -> Standing:
     """How the bucket stands, and how long whoever wants `cost` tokens has to wait for them."""
     token = token_time(limit)
-    used = max(full_at - now, NOTHING)
-    missing = used + token * min(cost, limit) - token * limit
+    used = missing(full_at, now)
+    short = used + token * min(cost, limit) - token * limit
     return Standing(
         limit=limit,
-        # A limit that was lowered a moment ago may be overdrawn.
         remaining=max((token * limit - used) // token, 0),
         reset_at=now + used,
-        retry_seconds=max(missing, NOTHING).total_seconds(),
+        retry_seconds=max(short, NOTHING).total_seconds(),
     )
 
 
 def living(leases: Sequence[datetime], now: datetime) -> list[datetime]:
-    """The leases that have not run out."""
-    return [lease for lease in leases if lease > now]
+    """The leases that have not run out. One that would last longer than any is of a clock that was set back."""
+    return [lease for lease in leases if now < lease <= now + 2 * LEASE]
 
 
 def lease_beside(leases: Sequence[datetime], now: datetime) -> datetime:

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raw_http import Wire, post, post_form, post_json
 from world import World, everything_written, orders_written
 
 from processes import start_serve
+from raw_http import Wire, post, post_form, post_json
 
 ADD = {"action": "add", "service": "1", "link": "https://example.com/page", "quantity": "50"}
 BALANCE = b'{"balance":"100.84292","currency":"USD"}'
@@ -28,6 +28,21 @@ def test_neither_path_redirects(world: World, path: str, method: str) -> None:
         answer = wire.ask(f"{method} {path}?key={key}&action=balance HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert (answer.status, answer.body) == (200, BALANCE)
     assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("target", ["http://panel/api/v2", "/api/%762", "/api/v2/#top"])
+def test_the_path_may_be_written_otherwise(world: World, target: str) -> None:
+    with Wire(world.server.url) as wire:
+        answer = wire.ask(post(f"key={world.names['seed_key']}&action=balance".encode(), target=target))
+    assert (answer.status, answer.body) == (200, BALANCE)
+
+
+def test_other_methods_are_refused_and_the_connection_lives(world: World) -> None:
+    with Wire(world.server.url) as wire:
+        for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
+            answer = wire.ask(post(b"action=balance").replace(b"POST", method.encode(), 1))
+            assert (answer.status, answer.body) == (200, b'{"error":"Incorrect request"}')
+        assert wire.ask(balance_request(world)).body == BALANCE
 
 
 @pytest.mark.parametrize("path", ["/api/v2//", "/api/v1", "/API/v2", "/api/v2/x", "/api", "/"])

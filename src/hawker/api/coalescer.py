@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
@@ -16,6 +16,7 @@ from hawker.core.errors import Unavailable
 
 Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
+Then: TypeAlias = Callable[[Reply | Unavailable], None]
 
 log = structlog.get_logger(__name__)
 
@@ -42,25 +43,39 @@ class Coalescer(Generic[Ask, Reply]):
         self._max_batch = max_batch
         self._max_in_flight = max_in_flight
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[Ask, asyncio.Future[Reply]]] = deque()
+        self._waiting: deque[tuple[Ask, Then[Reply]]] = deque()
         self._in_flight = 0
         self._scheduled = False
         self.batches = 0
         self.asks = 0
 
-    def ask(self, item: Ask) -> "asyncio.Future[Reply]":
-        """The reply to come. It fails with Unavailable when the database cannot be asked, or too many wait."""
-        loop = asyncio.get_running_loop()
-        reply: asyncio.Future[Reply] = loop.create_future()
+    def put(self, item: Ask, then: "Then[Reply]") -> None:
+        """Have `then` called with the reply in the event loop, or with Unavailable when the database cannot
+        be asked or too many wait. Waking a task for each reply would cost as much as its share of the batch.
+        """
         if len(self._waiting) >= self._max_waiting:
-            reply.set_exception(Unavailable("too many requests are waiting"))
-            return reply
-        self._waiting.append((item, reply))
+            then(Unavailable("too many requests are waiting"))
+            return
+        self._waiting.append((item, then))
         if not self._scheduled and self._in_flight < self._max_in_flight:
             # One turn of the loop later, so that requests read in this turn travel together.
             self._scheduled = True
-            loop.call_soon(self._start)
-        return reply
+            asyncio.get_running_loop().call_soon(self._start)
+
+    def ask(self, item: Ask) -> "asyncio.Future[Reply]":
+        """The reply to come, for who can wait for it. It fails with Unavailable as `put` says."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def then(reply: "Reply | Unavailable") -> None:
+            if future.done():  # the client went away
+                return
+            if isinstance(reply, Unavailable):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)
+
+        self.put(item, then)
+        return future
 
     def _start(self) -> None:
         self._scheduled = False
@@ -73,7 +88,7 @@ class Coalescer(Generic[Ask, Reply]):
             run = loop.run_in_executor(self._executor, self._run, [item for item, _ in batch])
             run.add_done_callback(lambda done, batch=batch: self._finish(batch, done))  # type: ignore[misc]
 
-    def _run(self, items: Sequence[Ask]) -> "Sequence[Reply | Exception]":
+    def _run(self, items: Sequence[Ask]) -> "Sequence[Reply | Unavailable]":
         try:
             return self._verb(items)
         except Unavailable as error:
@@ -86,18 +101,16 @@ class Coalescer(Generic[Ask, Reply]):
         return [reply for item in items for reply in self._run([item])]
 
     def _finish(
-        self,
-        batch: "Sequence[tuple[Ask, asyncio.Future[Reply]]]",
-        done: "asyncio.Future[Sequence[Reply | Exception]]",
+        self, batch: "Sequence[tuple[Ask, Then[Reply]]]", done: "asyncio.Future[Sequence[Reply | Unavailable]]"
     ) -> None:
         self._in_flight -= 1
-        error = done.exception()
-        replies = [error] * len(batch) if error is not None else done.result()
-        for (_, future), reply in zip(batch, replies, strict=True):
-            if future.done():  # the client went away
-                continue
-            if isinstance(reply, Unavailable) or reply is error:
-                future.set_exception(reply if isinstance(reply, Exception) else Unavailable("the server stops"))
-            else:
-                future.set_result(reply)  # type: ignore[arg-type]
+        # The next batch is on its way to the database before this one's answers are written.
         self._start()
+        error = done.exception()
+        replies = done.result() if error is None else [Unavailable(f"the server stops: {error}")] * len(batch)
+        for (_, then), reply in zip(batch, replies, strict=True):
+            try:
+                then(reply)
+            except Exception:
+                # One answer that cannot be written must not keep its neighbours from theirs.
+                log.exception("reply lost")

@@ -1,8 +1,13 @@
-"""The server's HTTP/1.1 connection: one habit of clients put right, and heads kept within bounds."""
+"""The server's HTTP/1.1 connection: a way of its own for API v2, heads within bounds, a stop that cuts nobody off."""
 
+import asyncio
 import re
+from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hawker.api.exchange import Exchange
 
 MAX_HEAD_BYTES = 131_072
 """Most that a request may have beside its body: a comments list in a query string fits."""
@@ -10,13 +15,18 @@ MAX_HEAD_BYTES = 131_072
 LAST_CALL_SECONDS = 1.0
 """How long a stopping server leaves an idle connection open: a request that is on its way arrives by then."""
 
+API_PATHS = frozenset({b"/api/v2", b"/api/v2/"})
+"""Both answer alike, without a redirect: that would lose the body of a POST (protocol.md, Transport)."""
+
 _METHODS = (b"GET ", b"POST ")
 _HEAD = re.compile(rb"(?:GET|POST) [^\r\n]+ HTTP/1\.1\r\n")
 _OFFER = re.compile(rb"\r\n(?:upgrade:[ \t]*h2c|http2-settings:[^\r\n]*)(?=\r\n)", re.IGNORECASE)
 
 
 class Connection(HttpToolsProtocol):
-    """Declines the offer of HTTP/2 without encryption that Java's client sends with its first request.
+    """Hands requests of API v2 to the application's door as they are, past ASGI (see exchange.py).
+
+    It declines the offer of HTTP/2 without encryption that Java's client sends with its first request.
 
     The parser takes a request with such an offer for complete at the end of its head, and the form
     behind it for the other protocol: the call would arrive without its key. An offer may be ignored
@@ -59,12 +69,61 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._beside_body -= len(body)
-        super().on_body(body)
+        cycle: Any = self.cycle
+        if not isinstance(cycle, Exchange):
+            super().on_body(body)
+        elif not cycle.response_complete:
+            cycle.receive(body)
 
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
+        path, _, query = self.url.partition(b"?")
+        if path in API_PATHS or _is_api(path):
+            self._open_exchange(query.partition(b"#")[0])
+        else:
+            super().on_headers_complete()
         if self._stopping and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def _open_exchange(self, query: bytes) -> None:
+        before, door = self.cycle, self.app_state["door"]
+        # Several headers of one name: the first counts, but for the list that proxies add to.
+        headers = dict(reversed(self.headers))
+        if b"x-forwarded-for" in headers:
+            lists = [value for name, value in self.headers if name == b"x-forwarded-for"]
+            headers[b"x-forwarded-for"] = b",".join(lists)
+        cycle: Any = Exchange(
+            self,
+            door.take,
+            method=self.parser.get_method().decode("ascii"),
+            query=query,
+            headers=headers,
+            keep_alive=self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive(),
+            expects_continue=self.expect_100_continue,
+            max_body=door.max_body,
+        )
+        self.cycle = cycle
+        if before is None or before.response_complete:
+            cycle.start()
+        else:
+            # It was sent before the answer to the last one was read: it waits for its turn.
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if isinstance(cycle, Exchange):
+            cycle.start()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def answered(self) -> None:
+        """An exchange is over: on to the next request, as soon as the client reads what it was sent."""
+        if self.flow.write_paused:
+            waiting = asyncio.ensure_future(self.flow.drain())
+            self.tasks.add(waiting)
+            waiting.add_done_callback(self.tasks.discard)
+            waiting.add_done_callback(lambda _: self.on_response_complete())
+        else:
+            self.on_response_complete()
 
     def shutdown(self) -> None:
         """Called once, when the server stops."""
@@ -84,6 +143,14 @@ class Connection(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+
+def _is_api(target: bytes) -> bool:
+    """Whether a target written in an unusual way is the API's: escaped, or with scheme and host before the path."""
+    target = target.partition(b"#")[0]
+    if target[:1] != b"/":
+        target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    return target in API_PATHS or (b"%" in target and unquote_to_bytes(target) in API_PATHS)
 
 
 def _may_go_on(data: bytes) -> bool:

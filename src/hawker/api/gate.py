@@ -48,16 +48,24 @@ class Gate:
         fresh = time.monotonic() - self._heard_at <= TRUSTED_SECONDS
         return fresh and remembered[0] == self._version
 
+    def recall(self, key: str, address: Address | None, now: datetime) -> Grant | None:
+        """The grant of a remembered key, where that is certain to hold; None where `find` must look."""
+        remembered = self._remembered.get(key)
+        if remembered is None or not self._holds(remembered) or not remembered[1].admits(address, now):
+            return None
+        return remembered[1]
+
     async def find(self, key: str, address: Address | None, now: datetime) -> Grant | None:
         """What the key allows now and from there, or None for a key that may not pass.
 
         Raises Unavailable; TooManyRequests where the address has shown too many wrong keys, unless this
         use of the key is known to be good: others behind the same address go on working.
         """
+        recalled = self.recall(key, address, now)
+        if recalled is not None:
+            return recalled
         remembered = self._remembered.get(key)
         known = remembered is not None and remembered[1].admits(address, now)
-        if remembered is not None and known and self._holds(remembered):
-            return remembered[1]
         bucket = failed_bucket(caller_of(address)) if address is not None else None
         if bucket is not None and not known:
             self._empty.check(bucket, 1)

@@ -21,6 +21,7 @@ from hawker.protocol.params import Value
 from hawker.providers.actions import add_provider, new_access, open_access
 from hawker.providers.models import Provider
 from hawker.worker.sweeps import Sweeps
+from hawker.worker.upkeep import check_balances, move_orders, watch
 from processes import SandboxProcess
 
 _KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version")
@@ -129,9 +130,19 @@ class Panel:
         async def run() -> None:
             sweeps = Sweeps(clock=self.clock, opener=opener)
             await sweeps.expire()
+            await move_orders(self.clock)
             for provider_id, kind in await sweeps.due():
                 if not kinds or kind in kinds:
                     await sweeps.run(provider_id, kind)
+
+        asyncio.run(run())
+
+    def upkeep(self, opener: Any = open_access) -> None:
+        """What the worker looks after four times a minute."""
+
+        async def run() -> None:
+            await watch(self.clock)
+            await check_balances(self.clock, opener)
 
         asyncio.run(run())
 

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli import alerts, customers, keys, links, orders, prices, providers, refills, services
+from hawker.cli import (
+    alerts,
+    customers,
+    keys,
+    links,
+    orders,
+    prices,
+    provider_care,
+    refills,
+    routes,
+    services,
+)
 from hawker.cli.output import answer, progress, progress_done, sentences
 from hawker.cli.panel import DataDirOption, panel, read_settings, set_up
 from hawker.core.database import Access
@@ -19,12 +30,13 @@ app = typer.Typer(
 )
 app.add_typer(customers.app, name="customer", help="Customers and their balances.")
 app.add_typer(keys.app, name="key", help="The API keys of customers.")
-app.add_typer(providers.app, name="provider", help="Upstream panels.")
+app.add_typer(provider_care.app, name="provider", help="Upstream panels.")
 app.add_typer(services.app, name="service", help="What is sold, and how it may be ordered.")
 app.add_typer(prices.app, name="price", help="What customers pay: groups, percentages, agreed rates.")
 app.add_typer(links.app, name="link", help="Links that nobody may order for.")
 app.add_typer(orders.app, name="order", help="Orders, their attempts and events.")
 app.add_typer(refills.app, name="refill", help="Refills, and those that a person must end.")
+app.add_typer(routes.app, name="route", help="Where each service is bought, and from whom next.")
 app.add_typer(alerts.app, name="alert", help="What needs a person.")
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]

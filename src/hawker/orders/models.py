@@ -249,7 +249,8 @@ LIVE = (AttemptState.SENDING, AttemptState.UNKNOWN, AttemptState.ACCEPTED)
 class Attempt(models.Model):
     """One try to have a provider make something (an order, a refill), and everything known of it.
 
-    The evidence of at-most-once.
+    The evidence of at-most-once. `expected_cost_micros` is in our currency, `expected_charge_micros` the same in the
+    provider's.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -262,6 +263,7 @@ class Attempt(models.Model):
     lease_until = models.DateTimeField()
     worker = models.CharField(max_length=80)
     expected_cost_micros = models.BigIntegerField(null=True)
+    expected_charge_micros = models.BigIntegerField(null=True)
     started_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
     http_status = models.SmallIntegerField(null=True)
@@ -297,6 +299,11 @@ class Attempt(models.Model):
         ]
         indexes = [
             models.Index(fields=["lease_until"], condition=Q(state=AttemptState.SENDING), name="attempt_leases"),
+            models.Index(
+                fields=["provider", "started_at"],
+                condition=Q(state__in=[AttemptState.UNKNOWN, AttemptState.MANUAL]),
+                name="attempt_doubtful",
+            ),
         ]
 
 

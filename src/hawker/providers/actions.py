@@ -1,6 +1,7 @@
 """The verbs of providers: saved, opened, paused; their balance and catalogue asked for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Protocol
 
@@ -19,13 +20,17 @@ from hawker.providers.vault import seal, unseal
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """All that a call to a provider needs; `key` is in the clear and must not be logged."""
+    """All that a call to a provider needs; `key` is in the clear and must not be logged.
+
+    `gate_not_sent`: an answer that came from something before the panel proves that nothing was sent.
+    """
 
     provider_id: int
     name: str
     url: ProviderUrl
     key: str
     allow_private: bool
+    gate_not_sent: bool = False
 
     def __repr__(self) -> str:
         return f"Access({self.name!r})"
@@ -52,12 +57,21 @@ def read_access(provider_id: int) -> Access:
 
 def access_of(provider: Provider) -> Access:
     """How to call this provider, its key unsealed. Raises BadProvider."""
-    return _access(provider.id, provider.name, provider.url, provider.key_cipher, provider.allow_private)
+    return _access(
+        provider.id,
+        provider.name,
+        provider.url,
+        provider.key_cipher,
+        provider.allow_private,
+        provider.gate_not_sent,
+    )
 
 
-def _access(provider_id: int, name: str, url: str, key_cipher: bytes | memoryview, allow_private: bool) -> Access:
+def _access(
+    provider_id: int, name: str, url: str, key_cipher: bytes | memoryview, allow_private: bool, gate_not_sent: bool
+) -> Access:
     checked = read_provider_url(url, allow_private=allow_private)
-    return Access(provider_id, name, checked, unseal(key_cipher), allow_private)
+    return Access(provider_id, name, checked, unseal(key_cipher), allow_private, gate_not_sent)
 
 
 def find_provider(name: str) -> Provider:
@@ -132,6 +146,42 @@ def add_provider(
         raise ProviderExists(f"there is a provider called {access.name!r} already") from error
 
 
-def record_balance(provider_id: int, *, balance_micros: int, now: datetime) -> None:
-    """Keep what the provider last said of our balance there."""
-    Provider.objects.filter(id=provider_id).update(balance_micros=balance_micros, balance_at=now)
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator sets about a provider, as it is to be; None leaves a limit or a threshold out."""
+
+    enabled: bool
+    exchange_rate: str
+    adds_per_minute: int | None
+    statuses_per_minute: int | None
+    balances_per_minute: int | None
+    gate_not_sent: bool
+    reconcile_scan: bool
+    low_balance_micros: int | None
+    balance_every_seconds: int
+
+
+SETTINGS = tuple(field.name for field in fields(Settings))
+
+
+def change_provider(name: str, changes: Mapping[str, object]) -> Provider:
+    """Set these of SETTINGS; answers the provider as it is then. Raises NoSuchProvider."""
+    assert set(changes) <= set(SETTINGS), "address and key are moved by move_provider"
+    provider = find_provider(name)
+    if changes:
+        # Only the columns that change: workers write others of this row meanwhile.
+        Provider.objects.filter(id=provider.id).update(**changes)
+        provider.refresh_from_db()
+    return provider
+
+
+def move_provider(provider: Provider, access: Access, *, url: str, currency: str) -> None:
+    """Save another address or key, whose connection was tested. Raises BadProvider where that is another purse.
+
+    Costs, charges and the low mark are in the provider's currency: a change of it is another provider.
+    """
+    if currency != provider.currency:
+        raise BadProvider(f"the balance there is in {currency}, this provider's in {provider.currency}: add it anew")
+    Provider.objects.filter(id=provider.id).update(
+        url=url.strip(), key_cipher=seal(access.key), allow_private=access.allow_private
+    )

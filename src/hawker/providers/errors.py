@@ -19,3 +19,11 @@ class CannotConnect(Exception):
 
 class CallFailed(Exception):
     """A call was sent and no usable answer came back."""
+
+
+class NoSuchRoute(Exception):
+    """The service is not bought from this provider."""
+
+
+class BadRoute(Exception):
+    """The route cannot be saved as given; nothing was written."""

@@ -4,6 +4,16 @@ from django.db import models
 from django.db.models import Q
 
 
+class PauseKind(models.TextChoices):
+    """Why a provider gets no orders for a while."""
+
+    NONE = "", "not paused"
+    FUNDS = "funds"  # our balance there is too low: ends when it rises, or is tried again
+    KEY = "key"  # our key is refused there: tried again
+    GATE = "gate"  # something before the panel answers: tried again
+    MANUAL = "manual"  # an operator wants it so, until he says otherwise
+
+
 class Provider(models.Model):
     """An upstream panel that speaks API v2. Its key is stored encrypted and never shown again."""
 
@@ -18,8 +28,15 @@ class Provider(models.Model):
     balance_micros = models.BigIntegerField(null=True)
     balance_at = models.DateTimeField(null=True)
     paused_until = models.DateTimeField(null=True)
+    pause_kind = models.CharField(max_length=10, choices=PauseKind, default="", db_default="")
     pause_reason = models.CharField(max_length=500, default="")
-    failures = models.IntegerField(default=0)
+    adds_per_minute = models.IntegerField(null=True)
+    statuses_per_minute = models.IntegerField(null=True)
+    balances_per_minute = models.IntegerField(null=True, default=30, db_default=30)
+    gate_not_sent = models.BooleanField(default=False, db_default=False)
+    reconcile_scan = models.BooleanField(default=True, db_default=True)
+    low_balance_micros = models.BigIntegerField(null=True)
+    balance_every_seconds = models.IntegerField(default=600, db_default=600)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -27,5 +44,49 @@ class Provider(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(exchange_rate__regex=r"^[0-9]{1,9}(\.[0-9]{1,8})?$"), name="provider_exchange_rate"
-            )
+            ),
+            models.CheckConstraint(
+                condition=~Q(adds_per_minute__lt=1) & ~Q(statuses_per_minute__lt=1) & ~Q(balances_per_minute__lt=1),
+                name="provider_limits",
+            ),
         ]
+
+
+class ProviderHealth(models.Model):
+    """How a provider fares: its circuit breaker, and the pace of its calls. One narrow row for each, shared by all
+    workers; a trigger makes it with the provider. Kept apart so that what operators set is not written over.
+
+    `adds_at`, `statuses_at` and `balances_at` are the moments that providers/pace.py keeps. `funds_micros` is our
+    balance there as first heard after it said that we have too little; `pauses` counts the pauses since it last took
+    an order.
+    """
+
+    provider = models.OneToOneField(Provider, models.CASCADE, primary_key=True, related_name="health")
+    failures = models.IntegerField(db_default=0)
+    opens = models.IntegerField(db_default=0)
+    opened_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True)
+    probe_until = models.DateTimeField(null=True)
+    pauses = models.IntegerField(db_default=0)
+    funds_micros = models.BigIntegerField(null=True)
+    adds_at = models.DateTimeField(null=True)
+    statuses_at = models.DateTimeField(null=True)
+    balances_at = models.DateTimeField(null=True)
+    balance_due_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "provider_health"
+
+
+class BalanceReading(models.Model):
+    """What a provider said of our balance there, and by how much it was less than we can explain. Append-only."""
+
+    id = models.BigAutoField(primary_key=True)
+    provider = models.ForeignKey(Provider, models.PROTECT, related_name="readings")
+    at = models.DateTimeField()
+    balance_micros = models.BigIntegerField()
+    unexplained_micros = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "balance_reading"
+        indexes = [models.Index(fields=["provider", "-at"], name="balance_reading_newest")]

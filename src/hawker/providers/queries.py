@@ -1,13 +1,99 @@
 """The set SQL of providers."""
 
-READ_ACCESS = "SELECT id, name, url, key_cipher, allow_private FROM provider WHERE id = %s"
+READ_ACCESS = "SELECT id, name, url, key_cipher, allow_private, gate_not_sent FROM provider WHERE id = %s"
 """How to call a provider."""
 
+READ_PURSE = "SELECT name, currency FROM provider WHERE id = %s"
+
+# --- what may be sent ------------------------------------------------------------------------------
+
+READ_GATE = """
+    SELECT p.enabled AND (p.paused_until IS NULL OR p.paused_until <= %s), p.adds_per_minute, h.adds_at,
+           h.failures, h.opens, h.opened_at, h.retry_at, h.probe_until
+      FROM provider p JOIN provider_health h ON h.provider_id = p.id
+     WHERE p.id = %s
+"""
+LOCK_GATE = READ_GATE + "FOR NO KEY UPDATE OF h"
+"""The same under the row's lock: claims of one provider that has a limit, or is being probed, go one by one."""
+
+WRITE_GATE = "UPDATE provider_health SET adds_at = %s, probe_until = %s WHERE provider_id = %s"
+
+READ_PACE = {
+    "statuses": """
+        SELECT p.statuses_per_minute, h.statuses_at FROM provider p JOIN provider_health h ON h.provider_id = p.id
+         WHERE p.id = %s AND p.statuses_per_minute IS NOT NULL FOR NO KEY UPDATE OF h""",
+    "balances": """
+        SELECT p.balances_per_minute, h.balances_at FROM provider p JOIN provider_health h ON h.provider_id = p.id
+         WHERE p.id = %s AND p.balances_per_minute IS NOT NULL FOR NO KEY UPDATE OF h""",
+}
+"""The limit and the moment of its pace, locked; no row where there is no limit, and then nothing is locked."""
+
+WRITE_PACE = {
+    "statuses": "UPDATE provider_health SET statuses_at = %s WHERE provider_id = %s",
+    "balances": "UPDATE provider_health SET balances_at = %s WHERE provider_id = %s",
+}
+
+# --- how it fares ----------------------------------------------------------------------------------
+
+READ_BREAKER = """
+    SELECT p.name, h.pauses, h.failures, h.opens, h.opened_at, h.retry_at, h.probe_until
+      FROM provider_health h JOIN provider p ON p.id = h.provider_id
+     WHERE h.provider_id = %s
+"""
+LOCK_BREAKER = READ_BREAKER + "FOR NO KEY UPDATE OF h"
+
+WRITE_BREAKER = """
+    UPDATE provider_health
+       SET pauses = %s, failures = %s, opens = %s, opened_at = %s, retry_at = %s, probe_until = %s
+     WHERE provider_id = %s
+"""
+
+COUNT_PAUSE = """
+    UPDATE provider_health h
+       SET pauses = h.pauses + 1, funds_micros = NULL, balance_due_at = LEAST(h.balance_due_at, %s)
+      FROM provider p
+     WHERE h.provider_id = %s AND p.id = h.provider_id AND (p.paused_until IS NULL OR p.paused_until <= %s)
+    RETURNING h.pauses
+"""
+"""Nothing where it is paused already: the answers to what was on its way then say the same once more."""
+
 PAUSE = """
-    UPDATE provider
-       SET pause_reason = CASE WHEN paused_until >= %s THEN pause_reason ELSE %s END,
-           paused_until = GREATEST(COALESCE(paused_until, '-infinity'), %s)
-     WHERE id = %s
+    UPDATE provider SET paused_until = %s, pause_kind = %s, pause_reason = %s WHERE id = %s RETURNING name
+"""
+
+RESUME = """
+    UPDATE provider SET paused_until = NULL, pause_kind = '', pause_reason = ''
+     WHERE id = %s AND paused_until IS NOT NULL
     RETURNING name
 """
-"""Never shorter than it was: a pause by hand outlasts what an answer asks for."""
+
+# --- balances --------------------------------------------------------------------------------------
+
+CLAIM_CHECKS = """
+    WITH due AS (
+        SELECT h.provider_id,
+               LEAST(CASE WHEN p.balance_every_seconds > 0 THEN p.balance_every_seconds ELSE 2147483647 END,
+                     CASE WHEN p.pause_kind = 'funds' AND p.paused_until > %s THEN %s ELSE 2147483647 END) AS every
+          FROM provider_health h JOIN provider p ON p.id = h.provider_id
+         WHERE h.balance_due_at <= %s AND p.enabled
+           AND (p.balance_every_seconds > 0 OR (p.pause_kind = 'funds' AND p.paused_until > %s))
+         ORDER BY h.balance_due_at LIMIT 100
+           FOR NO KEY UPDATE OF h SKIP LOCKED)
+    UPDATE provider_health h SET balance_due_at = %s + make_interval(secs => due.every)
+      FROM due WHERE h.provider_id = due.provider_id
+    RETURNING h.provider_id
+"""
+"""Providers whose balance is to be asked for now, put off to their next time."""
+
+LOCK_FUNDS = """
+    SELECT p.name, p.currency, p.low_balance_micros, p.pause_kind = 'funds' AND p.paused_until > %s, h.funds_micros
+      FROM provider p JOIN provider_health h ON h.provider_id = p.id
+     WHERE p.id = %s FOR NO KEY UPDATE OF p, h
+"""
+
+WRITE_BALANCE = "UPDATE provider SET balance_micros = %s, balance_at = %s WHERE id = %s"
+WRITE_FUNDS = "UPDATE provider_health SET funds_micros = %s WHERE provider_id = %s"
+
+INSERT_READING = """
+    INSERT INTO balance_reading (provider_id, at, balance_micros, unexplained_micros) VALUES (%s, %s, %s, %s)
+"""

@@ -25,7 +25,7 @@ from hawker.orders.actions.refill_claims import claim_refills
 from hawker.orders.actions.settle import Outcome, disown_claim, settle_attempts
 from hawker.orders.models import WorkKind
 from hawker.orders.rulings import NotSent
-from hawker.protocol.upstream import Unknown, Verdict, read_add, read_refill
+from hawker.protocol.upstream import Accepted, Rejected, Unknown, Verdict, read_add, read_refill
 from hawker.providers.actions import Access, Opener
 from hawker.providers.errors import CallFailed
 from hawker.providers.line import Line
@@ -37,6 +37,10 @@ CLAIM_SECONDS = 5.0
 """A claim older than this is not sent any more: its lease must outlive the send by a wide margin."""
 
 CONCURRENCY = 32
+FIRST_CONCURRENCY = 4
+"""A sweep begins with few calls in flight and has one more for each that is answered, half as many after one that is
+not: when a provider goes down, few orders are on their way to it."""
+
 _RETRY_SECONDS = 0.5
 _BODY_HEAD = 1_000
 _LOGGED = 4_000
@@ -76,7 +80,7 @@ class DispatchSweep:
     """Drains what is due of one errand at one provider, many in flight at a time, until nothing is due.
 
     Lines are opened before anything is claimed, so a provider that cannot be reached costs no attempt.
-    Claims grow from one to CONCURRENCY while there is more to claim than lines.
+    Claims grow from one to as many as may be in flight while there is more to claim than lines.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class DispatchSweep:
         self._observed = asyncio.Event()
         self._paused = False
         self._closing = False
+        self._in_flight = FIRST_CONCURRENCY
         self.sent = 0
 
     async def run(self) -> int:
@@ -125,8 +130,8 @@ class DispatchSweep:
     async def _send_all(self, lines: Lines) -> None:
         want = 1
         while not (self._stopping() or self._paused):
-            free = CONCURRENCY - len(self._sends)
-            if free:
+            free = self._in_flight - len(self._sends)
+            if free > 0:
                 ready = await lines.take(min(want, free))
                 claims, claimed_at = await self._claim(len(ready))
                 for line, claim in zip(ready, claims, strict=False):
@@ -169,6 +174,11 @@ class DispatchSweep:
 
     async def _send(self, lines: Lines, line: Line, claim: Claim, claimed_at: "_Moment") -> None:
         outcome = await self._observe(line, claim, claimed_at)
+        match outcome.verdict:
+            case Accepted() | Rejected():
+                self._in_flight = min(self._in_flight + 1, CONCURRENCY)
+            case Unknown():
+                self._in_flight = max(self._in_flight // 2, 1)
         failpoint("answered")
         lines.give(line)
         self._outcomes.append(outcome)
@@ -192,9 +202,12 @@ class DispatchSweep:
             await line.close()
             return Outcome(claim.attempt_id, Unknown(f"{type(error).__name__} while the call was made"))
         head = answer.body[:_BODY_HEAD].decode("utf-8", "replace").replace("\0", "�")
+        verdict: Verdict | NotSent = self._errand.read(answer.http_status, answer.body)
+        if self._access.gate_not_sent and isinstance(verdict, Unknown) and verdict.pause:
+            verdict = NotSent(verdict.why, pause=True)
         return Outcome(
             claim.attempt_id,
-            self._errand.read(answer.http_status, answer.body),
+            verdict,
             answer.http_status,
             redacted(head, self._access.key),
         )

@@ -1,5 +1,6 @@
 """What runs where: the sweeps of this process, at most one per provider and kind."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from hawker.orders.models import WorkKind
 from hawker.orders.queries.dispatch import FIND_DUE
 from hawker.providers.actions import Opener, open_access, read_access
 from hawker.providers.errors import BadProvider, CannotConnect, NoSuchProvider
+from hawker.providers.health import note_unreachable
 from hawker.worker.asking import QUESTIONS, AskSweep
 from hawker.worker.dispatch import ERRANDS, DispatchSweep
 from hawker.worker.drip import DripSweep
@@ -50,6 +52,9 @@ class Sweeps:
             await self._sweep(provider_id, kind)
         except CannotConnect as error:
             log.warning("provider out of reach", provider=provider_id, why=str(error))
+            if kind in (WorkKind.DISPATCH, WorkKind.REFILL):
+                with contextlib.suppress(Unavailable):
+                    await in_thread(note_unreachable, provider_id, now=self.clock.now())
         except (BadProvider, NoSuchProvider) as error:
             log.warning("provider cannot be used", provider=provider_id, why=str(error))
         except Unavailable as error:
@@ -97,7 +102,7 @@ def find_due(*, now: datetime, kinds: Sequence[WorkKind] = tuple(WorkKind)) -> l
 
     def work(cursor: Cursor) -> list[tuple[int, WorkKind]]:
         names = [kind.value for kind in kinds]
-        rows = ask(cursor, FIND_DUE, (names, now, now, names, now))
+        rows = ask(cursor, FIND_DUE, (names, now, now, now, now, names, now))
         return [(provider_id, WorkKind(kind)) for provider_id, kind in rows]
 
     return in_transaction(work)

@@ -17,9 +17,11 @@ from hawker.orders.actions.requests import forget_requests
 from hawker.orders.models import WorkKind
 from hawker.worker.sweeps import sweeps
 from hawker.worker.threads import in_thread
+from hawker.worker.upkeep import check_balances, move_orders, watch
 
 PULSE = "hawker.pulse"
 PULSE_LOCK = "pulse"
+UPKEEP = "hawker.upkeep"
 FORGET = "hawker.forget_limits"
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,7 @@ async def pulse(timestamp: int = 0) -> None:
     del timestamp
     try:
         await sweeps.expire()
+        await move_orders(sweeps.clock)
         due = await sweeps.due()
     except Unavailable as error:
         log.warning("pulse skipped: the database is away", why=str(error))
@@ -42,6 +45,18 @@ async def pulse(timestamp: int = 0) -> None:
             await sweep.configure(queueing_lock=lock).defer_async(provider_id=provider_id, kind=kind.value)
         except exceptions.AlreadyEnqueued:
             continue
+
+
+@app.periodic(cron="* * * * * */15", periodic_id="upkeep", queueing_lock=UPKEEP)
+@app.task(name=UPKEEP, queueing_lock=UPKEEP, queue="sweep")
+async def upkeep(timestamp: int = 0) -> None:
+    """Four times a minute: balances that are due, and unknowns that stay."""
+    del timestamp
+    try:
+        await watch(sweeps.clock)
+        await check_balances(sweeps.clock, sweeps.opener)
+    except Unavailable as error:
+        log.warning("upkeep skipped: the database is away", why=str(error))
 
 
 @app.task(name="hawker.sweep", queue="sweep")

@@ -25,11 +25,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The `n`th attempt of its kind for an order, at what it is expected to cost."""
+    """The `n`th attempt of its kind for an order, at what it is expected to cost: in our currency, and in the
+    provider's."""
 
     order_id: int
     n: int
     cost_micros: int | None = None
+    charge_micros: int | None = None
     refill_id: int | None = None
 
 
@@ -67,7 +69,7 @@ def begin_attempts(
     The caller holds the orders' row locks, and sends nothing before its COMMIT is answered. The
     database refuses a second live attempt (I12).
     """
-    rows = [(item.order_id, item.refill_id, item.n, item.cost_micros) for item in begun]
+    rows = [(item.order_id, item.refill_id, item.n, item.cost_micros, item.charge_micros) for item in begun]
     written = ask(
         cursor,
         queries.INSERT_ATTEMPTS,

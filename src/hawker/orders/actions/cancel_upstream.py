@@ -14,6 +14,7 @@ from hawker.orders.models import State, WorkKind
 from hawker.orders.queries import cancel as queries
 from hawker.orders.rules import is_finished
 from hawker.protocol.upstream import CancelRefused, CancelTaken, Reason
+from hawker.providers.health import Pace, ask_slots, use_slots
 
 ACTOR = "cancel"
 
@@ -32,10 +33,14 @@ CancelReading: TypeAlias = Reading[Canceled, CancelTaken | CancelRefused]
 
 
 def claim_cancels(provider_id: int, *, limit: int, now: datetime) -> list[Canceled]:
-    """Due cancels at this provider, oldest first, leased. Raises Unavailable."""
+    """Due cancels at this provider, oldest first, leased; none where its minute is used up. Raises Unavailable."""
 
     def work(cursor: Cursor) -> list[Canceled]:
+        slots = ask_slots(cursor, provider_id, Pace.STATUSES, now=now)
+        if not slots.most:
+            return []
         rows = ask(cursor, queries.CLAIM_CANCELS, (provider_id, now, limit, now + LEASE)).fetchall()
+        use_slots(cursor, slots, 1 if rows else 0, now=now)
         return [Canceled(*row) for row in rows]
 
     return in_transaction(work)

@@ -19,6 +19,7 @@ from hawker.orders.queries import dispatch as queries
 from hawker.orders.rules import cost_for
 from hawker.protocol.form import add_form
 from hawker.protocol.service_types import QuantityRule, find_type
+from hawker.providers.health import ask_gate, pass_gate
 
 HELD_UNTIL = datetime(9000, 1, 1, tzinfo=UTC)
 _MOST_HELD = 100
@@ -38,21 +39,26 @@ class Route:
 def claim_dispatches(provider_id: int, *, limit: int, token: str, now: datetime) -> list[Claim]:
     """Claim up to `limit` due orders for sending to this provider, committed as `sending`.
 
-    Orders that nobody may send are put on hold with the reason: no route there any more, or a cost
-    above the charge. `token` names this claim, so that a claim whose COMMIT got no answer can be
-    disowned. Raises Unavailable; then nothing may be sent.
+    None while the provider is paused or its breaker is open, and no more than its minute holds. Orders that
+    nobody may send are put on hold with the reason: no route there any more, or a cost above the charge. A
+    run of a drip-feed may cost a step more than its share. `token` names this claim, so that a claim
+    whose COMMIT got no answer can be disowned. Raises Unavailable; then nothing may be sent.
     """
     return in_transaction(lambda cursor: _claim(cursor, provider_id, limit, token, now))
 
 
 def _claim(cursor: Cursor, provider_id: int, limit: int, token: str, now: datetime) -> list[Claim]:
+    gate = ask_gate(cursor, provider_id, want=limit, now=now)
+    if not gate.most:
+        return []
     sendable: list[tuple[Any, ...]] = []
     for _ in range(_MOST_HELD):
-        rows = ask(cursor, queries.CLAIM_DISPATCH, (provider_id, now, limit)).fetchall()
+        rows = ask(cursor, queries.CLAIM_DISPATCH, (provider_id, now, gate.most)).fetchall()
         sendable = _sendable(cursor, provider_id, rows)
         # Orders on hold must not stand before those that can be sent.
-        if sendable or len(rows) < limit:
+        if sendable or len(rows) < gate.most:
             break
+    pass_gate(cursor, gate, len(sendable), now=now)
     return _write_claims(cursor, provider_id, sendable, token, now) if sendable else []
 
 
@@ -65,8 +71,8 @@ def _sendable(cursor: Cursor, provider_id: int, rows: Sequence[tuple[Any, ...]])
     held: list[Due] = []
     for row in rows:
         route = next((route for route in routes[row[2]] if route.provider_id == provider_id), None)
-        cost = None if route is None else _cost(route, row[3], row[5])
-        hold = _hold_reason(route, cost, charge_micros=row[7], is_paid_run=row[10])
+        cost = None if route is None else cost_at(route, row[3], row[5])
+        hold = hold_reason(route, cost, charge_micros=row[7], is_paid_run=row[10])
         if hold:
             held.append(Due(row[0], WorkKind.DISPATCH, provider_id, HELD_UNTIL, row[8], hold))
         else:
@@ -81,7 +87,7 @@ def _write_claims(
     attempt_of = begin_attempts(
         cursor,
         AttemptKind.ADD,
-        [Begun(row[0], row[9] + 1, cost) for row, _, cost in sendable],
+        [Begun(row[0], row[9] + 1, cost, charge_at(route, row[3], row[5])) for row, route, cost in sendable],
         provider_id=provider_id,
         token=token,
         now=now,
@@ -120,15 +126,21 @@ def read_routes(cursor: Cursor, service_ids: set[int]) -> Mapping[int, list[Rout
     return routes
 
 
-def _cost(route: Route, type_name: str, quantity: int) -> int:
-    """The expected cost in micros of the panel's own currency, rounded up."""
-    service_type = find_type(type_name)
-    package = service_type is not None and service_type.quantity is QuantityRule.FIXED
-    upstream = cost_for(route.cost_rate_units, quantity, package=package)
+def cost_at(route: Route, type_name: str, quantity: int) -> int:
+    """The expected cost there in micros of the panel's own currency, rounded up."""
+    upstream = charge_at(route, type_name, quantity)
     return min(-(-upstream * route.exchange_rate_units // RATE_UNITS), 2**63 - 1)
 
 
-def _hold_reason(route: Route | None, cost_micros: int | None, *, charge_micros: int, is_paid_run: bool) -> str:
+def charge_at(route: Route, type_name: str, quantity: int) -> int:
+    """What we expect to be charged there, in micros of the provider's currency, rounded up."""
+    service_type = find_type(type_name)
+    package = service_type is not None and service_type.quantity is QuantityRule.FIXED
+    return cost_for(route.cost_rate_units, quantity, package=package)
+
+
+def hold_reason(route: Route | None, cost_micros: int | None, *, charge_micros: int, is_paid_run: bool) -> str:
+    """Why an order must not be sent this way; empty where it may be."""
     if route is None or cost_micros is None:
         return "no route to this provider"
     # A free service is a gift by decision; every other order must at least pay for itself. The share of a run

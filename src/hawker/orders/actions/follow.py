@@ -16,6 +16,7 @@ from hawker.orders.models import State
 from hawker.orders.queries import follow as queries
 from hawker.orders.rules import TRANSITIONS, is_finished, next_poll, state_of
 from hawker.protocol.upstream import UpstreamStatus
+from hawker.providers.health import Pace, ask_slots, use_slots
 
 ACTOR = "poll"
 
@@ -40,10 +41,14 @@ PollReading: TypeAlias = Reading[Polled, UpstreamStatus]
 
 
 def claim_polls(provider_id: int, *, limit: int, now: datetime) -> list[Polled]:
-    """Due polls of this provider, oldest first, leased. Raises Unavailable."""
+    """Due polls of this provider, oldest first, leased; none where its minute is used up. Raises Unavailable."""
 
     def work(cursor: Cursor) -> list[Polled]:
+        slots = ask_slots(cursor, provider_id, Pace.STATUSES, now=now)
+        if not slots.most:
+            return []
         rows = ask(cursor, queries.CLAIM_POLLS, (provider_id, now, limit, now + LEASE)).fetchall()
+        use_slots(cursor, slots, 1 if rows else 0, now=now)
         return [Polled(row[0], row[1], State(row[2]), *row[3:]) for row in rows]
 
     return in_transaction(work)

@@ -8,6 +8,7 @@ from hawker.orders.actions.attempts import LEASE, Begun, Claim, begin_attempts
 from hawker.orders.actions.move import Due, replace_work
 from hawker.orders.models import AttemptKind, WorkKind
 from hawker.orders.queries import refill as queries
+from hawker.providers.health import ask_gate, pass_gate
 
 
 def claim_refills(provider_id: int, *, limit: int, token: str, now: datetime) -> list[Claim]:
@@ -20,9 +21,13 @@ def claim_refills(provider_id: int, *, limit: int, token: str, now: datetime) ->
 
 
 def _claim(cursor: Cursor, provider_id: int, limit: int, token: str, now: datetime) -> list[Claim]:
-    rows = ask(cursor, queries.CLAIM_REFILLS, (provider_id, now, limit)).fetchall()
+    gate = ask_gate(cursor, provider_id, want=limit, now=now)
+    if not gate.most:
+        return []
+    rows = ask(cursor, queries.CLAIM_REFILLS, (provider_id, now, gate.most)).fetchall()
     if not rows:
         return []
+    pass_gate(cursor, gate, len(rows), now=now)
     begun = [Begun(order_id, tried + 1, refill_id=refill_id) for order_id, refill_id, _, _, tried in rows]
     attempt_of = begin_attempts(cursor, AttemptKind.REFILL, begun, provider_id=provider_id, token=token, now=now)
     # The work stays, due when the lease ends, only as the mark of a refill that is under way.

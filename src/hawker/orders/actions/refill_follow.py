@@ -15,6 +15,7 @@ from hawker.orders.models import RefillState, State, WorkKind
 from hawker.orders.queries import refill as queries
 from hawker.orders.rules import next_poll, refill_state_after
 from hawker.protocol.statuses import RefillStatus
+from hawker.providers.health import Pace, ask_slots, use_slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,14 @@ FollowReading: TypeAlias = Reading[Followed, RefillStatus]
 
 
 def claim_follows(provider_id: int, *, limit: int, now: datetime) -> list[Followed]:
-    """Due looks at refills of this provider, oldest first, leased. Raises Unavailable."""
+    """Due looks at refills there, oldest first, leased; none where the minute is used up. Raises Unavailable."""
 
     def work(cursor: Cursor) -> list[Followed]:
+        slots = ask_slots(cursor, provider_id, Pace.STATUSES, now=now)
+        if not slots.most:
+            return []
         rows = ask(cursor, queries.CLAIM_FOLLOWS, (provider_id, now, limit, now + LEASE)).fetchall()
+        use_slots(cursor, slots, 1 if rows else 0, now=now)
         return [Followed(row[0], row[1], row[2], RefillState(row[3]), *row[4:]) for row in rows]
 
     return in_transaction(work)

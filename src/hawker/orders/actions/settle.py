@@ -4,6 +4,7 @@ The machine is the same for all that must not be sent twice: an attempt is ruled
 means for an order stands in settle_orders.py, for a refill in settle_refills.py.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,9 @@ from hawker.orders.models import AttemptKind, AttemptState, State
 from hawker.orders.queries import settle as queries
 from hawker.orders.rulings import NotSent, rule
 from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, Verdict
-from hawker.providers.health import Stop, pause_for
+from hawker.providers.breaker import Sign
+from hawker.providers.health import Stop, note_signs, pause_for
+from hawker.providers.models import PauseKind
 
 _BODY_HEAD = 1_000
 _BINDINGS = ("attempt_upstream_unique", "orders_upstream_unique", "refill_upstream_unique")
@@ -31,12 +34,16 @@ _BINDINGS = ("attempt_upstream_unique", "orders_upstream_unique", "refill_upstre
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was observed of one attempt. `body_head` is the start of the answer with the key redacted."""
+    """What was observed of one attempt. `body_head` is the start of the answer with the key redacted.
+
+    `seen` is False where nobody saw what the provider did: that says nothing of the provider.
+    """
 
     attempt_id: int
     verdict: Verdict | NotSent
     http_status: int | None = None
     body_head: str = ""
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ def expire_leases(*, now: datetime) -> list[Settled]:
     def find(cursor: Cursor) -> list[Outcome]:
         expired = ask(cursor, queries.FIND_EXPIRED, (now,)).fetchall()
         why = "the lease ended and {} never said what came of it"
-        return [Outcome(row[0], Unknown(why.format(row[2]))) for row in expired]
+        return [Outcome(row[0], Unknown(why.format(row[2])), seen=False) for row in expired]
 
     return _settle_in_transaction(find, now)
 
@@ -115,6 +122,7 @@ def settle_within(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) ->
     settle_refills(cursor, [item for item in ruled if item.attempt.kind is AttemptKind.REFILL], actor=actor, now=now)
     stops = {a.id: stop for a in attempts if (stop := _stop(a, by_attempt[a.id])) is not None}
     raised += pause_for(cursor, list(stops.values()), now=now)
+    raised += note_signs(cursor, _signs(attempts, by_attempt), now=now)
     raised += [
         Raised(AlertKind.UPSTREAM_ID_TWICE, f"order {item.attempt.order_id}", item.ruling.evidence)
         for item in ruled
@@ -149,13 +157,31 @@ def _stop(attempt: Attempt, outcome: Outcome) -> Stop | None:
     """Whether the answer says that the provider takes nothing from us now."""
     match outcome.verdict:
         case Rejected(Reason.FUNDS, text):
-            return Stop(attempt.provider_id, AlertKind.OUT_OF_FUNDS, text)
+            return Stop(attempt.provider_id, PauseKind.FUNDS, text)
         case Rejected(Reason.KEY, text):
-            return Stop(attempt.provider_id, AlertKind.KEY_REFUSED, text)
+            return Stop(attempt.provider_id, PauseKind.KEY, text)
         case Unknown(why, pause=True) | NotSent(why, pause=True):
-            return Stop(attempt.provider_id, AlertKind.GATE, why)
+            return Stop(attempt.provider_id, PauseKind.GATE, why)
         case _:
             return None
+
+
+def _signs(attempts: Sequence[Attempt], outcomes: Mapping[int, Outcome]) -> Mapping[int, Sequence[Sign]]:
+    """What the answers tell of each provider itself."""
+    signs: defaultdict[int, list[Sign]] = defaultdict(list)
+    for attempt in attempts:
+        outcome = outcomes[attempt.id]
+        match outcome.verdict:
+            case Accepted():
+                sign = Sign.ACCEPTED
+            case Rejected():
+                sign = Sign.ANSWERED
+            case Unknown() if outcome.seen:
+                sign = Sign.FAILED
+            case _:
+                continue
+        signs[attempt.provider_id].append(sign)
+    return signs
 
 
 def _read_attempt(row: tuple[Any, ...]) -> Attempt:

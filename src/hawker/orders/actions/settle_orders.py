@@ -1,6 +1,7 @@
 """What the ruling on an `add` makes of its order: bound, unknown, queued again, or ended and refunded."""
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -8,8 +9,10 @@ from hawker.core.sql import Cursor
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.orders.actions.attempts import Ruled
 from hawker.orders.actions.dispatch import Route, read_routes
+from hawker.orders.actions.failover import read_refusals
 from hawker.orders.actions.move import Change, Due, replace_work, write_changes
 from hawker.orders.models import AttemptState, State, WorkKind
+from hawker.orders.rules import due_after
 from hawker.orders.rulings import Fate
 from hawker.protocol.statuses import OrderStatus
 
@@ -30,7 +33,8 @@ def settle_orders(cursor: Cursor, ruled: Sequence[Ruled], *, actor: str, now: da
         return
     refused = {item.attempt.service_id for item in ruled if item.ruling.fate is Fate.REFUSED}
     routes = read_routes(cursor, refused) if refused else {}
-    decisions = [_decide(item, routes, now) for item in ruled]
+    refusals = read_refusals(cursor, [item.attempt.order_id for item in ruled]) if refused else {}
+    decisions = [_decide(item, routes, refusals, now) for item in ruled]
     changes = [decision.change for decision in decisions]
     book = open_book(lock_accounts(cursor, (change.account_id for change in changes if change.settlement)))
     write_changes(cursor, changes, book, actor=actor, now=now)
@@ -41,7 +45,9 @@ def settle_orders(cursor: Cursor, ruled: Sequence[Ruled], *, actor: str, now: da
     )
 
 
-def _decide(item: Ruled, routes: Mapping[int, Sequence[Route]], now: datetime) -> _Decision:
+def _decide(
+    item: Ruled, routes: Mapping[int, Sequence[Route]], refusals: Mapping[int, Collection[int]], now: datetime
+) -> _Decision:
     attempt, ruling = item.attempt, item.ruling
     match ruling.fate:
         case Fate.MADE:
@@ -50,12 +56,14 @@ def _decide(item: Ruled, routes: Mapping[int, Sequence[Route]], now: datetime) -
             path = () if attempt.order_state is State.UNKNOWN else (State.UNKNOWN,)
             return _Decision(Change(attempt.order_id, attempt.order_state, path, ruling.evidence))
         case Fate.LATER:
-            due_at = now + ruling.wait
+            due_at = due_after(now, ruling.wait, jitter=random.random())  # noqa: S311 - spreads load only
             return _queued_again(
                 item, Due(attempt.order_id, WorkKind.DISPATCH, attempt.provider_id, due_at, tries=attempt.n)
             )
         case Fate.REFUSED:
-            following = _route_after(routes.get(attempt.service_id, ()), attempt.provider_id)
+            following = _next_route(
+                routes.get(attempt.service_id, ()), attempt.provider_id, refusals.get(attempt.order_id, ())
+            )
             if following is None:
                 return _queued_again(item, None)
             return _queued_again(item, Due(attempt.order_id, WorkKind.DISPATCH, following.provider_id, now))
@@ -97,9 +105,11 @@ def _queued_again(item: Ruled, due: Due | None) -> _Decision:
     return _Decision(change)
 
 
-def _route_after(routes: Sequence[Route], provider_id: int) -> Route | None:
-    """The next best provider, in the operator's order; none twice, so a rejected order ends."""
+def _next_route(routes: Sequence[Route], provider_id: int, refused: Collection[int]) -> Route | None:
+    """The next provider in the operator's order, after the last one back to the first; none that has refused this
+    order, so a rejected order ends. One that was passed over while its breaker was open is still asked.
+    """
     providers = [route.provider_id for route in routes]
-    if provider_id not in providers:
-        return None
-    return next(iter(routes[providers.index(provider_id) + 1 :]), None)
+    after = providers.index(provider_id) + 1 if provider_id in providers else 0
+    others = [*routes[after:], *routes[:after]]
+    return next((r for r in others if r.provider_id != provider_id and r.provider_id not in refused), None)

@@ -23,22 +23,24 @@ READ_ROUTES = """
 
 INSERT_ATTEMPTS = """
     INSERT INTO attempt (order_id, kind, refill_id, n, provider_id, state, lease_until, worker, expected_cost_micros,
-                         started_at, body_head, evidence)
-    SELECT f.order_id, %s, f.refill_id, f.n, %s, 'sending', %s, %s, f.expected_cost_micros, %s, '', ''
-      FROM unnest(%s::bigint[], %s::bigint[], %s::smallint[], %s::bigint[])
-        AS f(order_id, refill_id, n, expected_cost_micros)
+                         expected_charge_micros, started_at, body_head, evidence)
+    SELECT f.order_id, %s, f.refill_id, f.n, %s, 'sending', %s, %s, f.expected_cost_micros, f.expected_charge_micros,
+           %s, '', ''
+      FROM unnest(%s::bigint[], %s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[])
+        AS f(order_id, refill_id, n, expected_cost_micros, expected_charge_micros)
     RETURNING id, order_id
 """
 
 FIND_DUE = """
     SELECT p.id, k.kind
-      FROM provider p CROSS JOIN unnest(%s::text[]) AS k(kind)
-     WHERE p.enabled
-       AND (k.kind NOT IN ('dispatch', 'refill') OR p.paused_until IS NULL OR p.paused_until <= %s)
+      FROM provider p JOIN provider_health h ON h.provider_id = p.id CROSS JOIN unnest(%s::text[]) AS k(kind)
+     WHERE (k.kind NOT IN ('dispatch', 'refill') OR (
+            p.enabled AND (p.paused_until IS NULL OR p.paused_until <= %s)
+            AND (h.retry_at IS NULL OR h.retry_at <= %s) AND (h.probe_until IS NULL OR h.probe_until <= %s)))
        AND EXISTS (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id AND w.due_at <= %s)
     UNION ALL
     SELECT 0, k.kind FROM unnest(%s::text[]) AS k(kind)
      WHERE EXISTS (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = 0 AND w.due_at <= %s)
 """
-"""Which provider has something due, of which kind: one index probe each. Number 0 (NO_PROVIDER) stands for
-work that needs none."""
+"""Which provider has something due, of which kind: one index probe each. A provider that is switched off is sent
+nothing, and is still asked about what it has. Number 0 (NO_PROVIDER) stands for work that needs none."""

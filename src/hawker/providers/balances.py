@@ -1,0 +1,53 @@
+"""Our balance at a provider: when to ask for it, and what its answer means."""
+
+from datetime import datetime
+
+from hawker.alerts.actions import Raised, write_closed
+from hawker.alerts.models import AlertKind
+from hawker.core.money import format_micros
+from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.providers import queries
+from hawker.providers.health import Pace, resume_within, subject_of, take_call
+
+FUNDS_SECONDS = 60
+"""How often a provider that says we have too little is asked whether that has changed."""
+
+
+def claim_checks(*, now: datetime) -> list[int]:
+    """The providers whose balance is to be asked for now, each put off to its next time. Raises Unavailable."""
+
+    def work(cursor: Cursor) -> list[int]:
+        due = ask(cursor, queries.CLAIM_CHECKS, (now, FUNDS_SECONDS, now, now, now)).fetchall()
+        return [row[0] for row in due if take_call(cursor, row[0], Pace.BALANCES, now=now)]
+
+    return in_transaction(work)
+
+
+def write_balance(
+    cursor: Cursor, provider_id: int, balance_micros: int, *, unexplained_micros: int, now: datetime
+) -> list[Raised]:
+    """Keep what a provider said of our balance there, in the caller's transaction; answers the alerts to be raised.
+
+    A provider that is paused because we had too little is resumed when its balance has risen since the pause.
+    """
+    row = ask(cursor, queries.LOCK_FUNDS, (now, provider_id)).fetchone()
+    if row is None:
+        return []
+    name, currency, low, waits_for_funds, at_pause = row
+    ask(cursor, queries.WRITE_BALANCE, (balance_micros, now, provider_id))
+    ask(cursor, queries.INSERT_READING, (provider_id, now, balance_micros, unexplained_micros))
+    amount = f"{format_micros(balance_micros)} {currency}"
+    if waits_for_funds and at_pause is not None and balance_micros > at_pause:
+        resume_within(cursor, provider_id, by=f"the balance rose to {amount}", now=now)
+    elif waits_for_funds:
+        ask(cursor, queries.WRITE_FUNDS, (balance_micros, provider_id))
+    if low is not None and balance_micros < low:
+        return [Raised(AlertKind.LOW_BALANCE, subject_of(name), f"our balance is {amount}, below {format_micros(low)}")]
+    write_closed(cursor, AlertKind.LOW_BALANCE, [subject_of(name)], by=f"the balance is {amount}", now=now)
+    return []
+
+
+def find_purse(cursor: Cursor, provider_id: int) -> tuple[str, str] | None:
+    """The provider's name, and the currency of our balance there."""
+    row = ask(cursor, queries.READ_PURSE, (provider_id,)).fetchone()
+    return None if row is None else (row[0], row[1])

@@ -1,0 +1,56 @@
+"""What has to be looked after beside the orders that are due: failover, balances, unknowns that stay."""
+
+import asyncio
+
+import structlog
+
+from hawker.core.clock import Clock
+from hawker.core.errors import Unavailable
+from hawker.orders.actions.failover import move_stranded
+from hawker.orders.actions.mirror import record_balance
+from hawker.orders.actions.watch import watch_unknowns
+from hawker.providers.actions import Access, Opener, ask_balance, read_access
+from hawker.providers.balances import claim_checks
+from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider
+from hawker.worker.threads import in_thread
+
+log = structlog.get_logger(__name__)
+
+
+async def move_orders(clock: Clock) -> None:
+    """Orders that wait for a provider that takes none go to their next route. Raises Unavailable."""
+    if moved := await in_thread(move_stranded, now=clock.now()):
+        log.warning("orders moved to the next provider", orders=moved)
+
+
+async def check_balances(clock: Clock, opener: Opener) -> None:
+    """Ask every provider whose time has come for our balance there. Raises Unavailable."""
+    due = await in_thread(claim_checks, now=clock.now())
+    await asyncio.gather(*(_check(provider_id, clock, opener) for provider_id in due))
+
+
+async def _check(provider_id: int, clock: Clock, opener: Opener) -> None:
+    try:
+        access = await in_thread(read_access, provider_id)
+        await ask_and_record(access, clock, opener)
+    except (BadProvider, CallFailed, CannotConnect, NoSuchProvider, Unavailable) as error:
+        log.warning("balance not known", provider=provider_id, why=str(error))
+
+
+async def ask_and_record(access: Access, clock: Clock, opener: Opener) -> None:
+    """Ask one provider for our balance there and keep the answer. Raises CannotConnect, CallFailed or Unavailable."""
+    asked_at = clock.now()
+    balance_micros, currency = await ask_balance(access, opener=opener)
+    await in_thread(
+        record_balance,
+        access.provider_id,
+        balance_micros=balance_micros,
+        currency=currency,
+        asked_at=asked_at,
+        now=clock.now(),
+    )
+
+
+async def watch(clock: Clock) -> None:
+    """Tell a person of what stays unknown for too long. Raises Unavailable."""
+    await in_thread(watch_unknowns, now=clock.now())

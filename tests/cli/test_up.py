@@ -89,6 +89,17 @@ def test_an_order_reaches_the_upstream_within_two_seconds(up: UpProcess) -> None
         time.sleep(1.5)
 
 
+def test_the_first_run_of_a_drip_feed_is_sent_as_soon_as_an_order_is(up: UpProcess) -> None:
+    row = next(row for row in up.call("services").json if row["dripfeed"] and int(row["min"]) <= 100)
+    fields = {"service": row["service"], "link": "https://example.com/drip", "quantity": 100, "runs": 3, "interval": 5}
+    order = up.call("add", **fields).json["order"]
+    (run,) = eventually("a run is started", lambda: up.call("status", order=order).json["orders"], seconds=3)
+    eventually("the run is accepted upstream", lambda: accepted(up, int(run)), seconds=3)
+    assert up.call("status", order=order).json["runs"] == "1"
+    assert up.call("cancel", order=order).json == [{"order": order, "cancel": 1}]
+    assert int(up.call("status", order=order).json["remains"]) >= 200
+
+
 def accepted(up: UpProcess, order: int) -> bool:
     with psycopg.connect(up.ready["database_url"]) as connection:
         query = "SELECT 1 FROM attempt WHERE order_id = %s AND state = 'accepted'"

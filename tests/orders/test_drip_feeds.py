@@ -40,7 +40,7 @@ class Feed:
         asked = {"quantity": 100, "runs": 3, "interval": 10, **fields}
         reply = self.server.call(self.customer.api_key, "add", service=service.id, link=LINK.format(fate), **asked)
         self.order = reply.json["order"]
-        self.panel.clock.advance(seconds=1)
+        self.panel.clock.pass_by_the_server()
         return self.order
 
     def status(self) -> dict[str, Any]:
@@ -51,8 +51,11 @@ class Feed:
         return self.panel.order(self.order)
 
     def sweep(self) -> None:
-        """Start what is due, send it, and follow it."""
+        """Start what is due, send it, and follow it. What a busy machine was too slow to send is sent again."""
         for _ in range(3):
+            self.panel.sweep()
+        while Work.objects.filter(kind="dispatch", hold="", tries__gt=0).exists():
+            self.panel.clock.advance(seconds=2)
             self.panel.sweep()
 
     def pass_minutes(self, minutes: int, sandbox: SandboxProcess) -> None:
@@ -320,6 +323,62 @@ def test_a_cancel_reaches_the_run_that_waits_to_be_sent(
     feed.sweep()
     assert feed.status()["status"] == "Canceled"
     assert sandbox.calls("add") == []
+
+
+def test_a_cancel_reaches_the_run_under_way(
+    panel: Panel, sandbox: SandboxProcess, customer: OpenedCustomer, upstream: Provider, feed: Feed
+) -> None:
+    feed.place(upstream, quantity=3_000)
+    feed.sweep()
+    cancel(feed)
+    feed.pass_minutes(1, sandbox)
+    (call,) = sandbox.calls("cancel")
+    assert call["fields"] == {"orders": str(feed.shown()["children"][0]["upstream_order"])}
+    for _ in range(3):
+        feed.pass_minutes(60 * 24, sandbox)
+    (run,) = feed.shown()["children"]
+    assert run["state"] in ("partial", "canceled")
+    status = feed.status()
+    assert status["status"] == {"partial": "Partial", "canceled": "Canceled"}[run["state"]]
+    assert int(status["remains"]) == 6_000 + run["remains"]
+    assert status["charge"] == format_micros(FUNDS - panel.balance(customer))
+
+
+def test_one_run_may_be_canceled_and_the_others_go_on(
+    panel: Panel, sandbox: SandboxProcess, customer: OpenedCustomer, upstream: Provider, feed: Feed
+) -> None:
+    Provider.objects.filter(id=upstream.id).update(enabled=False)
+    feed.place(upstream)
+    feed.sweep()
+    (run,) = feed.status()["orders"]
+    feed.server.call(customer.api_key, "cancel", order=run)
+    Provider.objects.filter(id=upstream.id).update(enabled=True)
+    deliver(feed, sandbox)
+    assert [child["state"] for child in feed.shown()["children"]] == ["canceled", "completed", "completed"]
+    status = feed.status()
+    assert (status["status"], status["charge"], status["remains"]) == ("Partial", "0.18", "100")
+
+
+def test_a_service_without_cancels_keeps_its_drip_feeds(
+    panel: Panel, server: ServeProcess, customer: OpenedCustomer, feed: Feed
+) -> None:
+    service = panel.service(dripfeed=True, cancel=False)
+    order = panel.place(customer, service, runs=3, interval=10)
+    answer = server.call(customer.api_key, "cancel", orders=str(order)).json
+    assert answer == [{"order": order, "cancel": {"error": "Cancel is disabled for this service"}}]
+    assert panel.order(order)["state"] == "active"
+
+
+def test_a_drip_feed_under_a_request_id_is_placed_once(
+    panel: Panel, server: ServeProcess, customer: OpenedCustomer
+) -> None:
+    service = panel.service(dripfeed=True)
+    fields = {"service": service.id, "link": "@a", "quantity": 100, "runs": 3, "interval": 10, "request_id": "r1"}
+    first = server.call(customer.api_key, "add", **fields)
+    assert server.call(customer.api_key, "add", **fields).body == first.body
+    assert server.call(customer.api_key, "add", **fields | {"runs": 2}).error == "Incorrect request"
+    assert Order.objects.count() == 1
+    assert panel.balance(customer) == FUNDS - 270_000
 
 
 def test_a_kill_before_the_commit_leaves_nothing_and_the_run_comes_once(

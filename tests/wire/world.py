@@ -92,9 +92,14 @@ def build_world(panel: Panel, server: ServeProcess, upstream: ScriptedUpstream) 
         assert panel.place(seed, sold[number], quantity=shown["quantity"]) == number
     next_order_is(10)
     assert panel.place(other, Service.objects.get(id=1)) == 10
+    drips = panel.service(id=300, provider=provider, dripfeed=True)
+    next_order_is(300)
+    assert panel.place(world.customer("drip_key", "10.00"), drips, runs=3, interval=525_600) == 300
     Service.objects.exclude(id__in=(1, 2, 3, 4)).update(enabled=False)
     panel.clock.advance(seconds=1)
-    panel.sweep()
+    for _ in range(2):
+        panel.sweep()
+    upstream.say(panel, 301, start_count="1500", status="In progress", remains="40")
     for number, shown in SHOWN.items():
         facts = {name: str(shown[name]) for name in ("start_count", "status", "remains")}
         upstream.say(panel, number, **facts)

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "hawker.ledger",
     "hawker.catalog",
     "hawker.providers",
+    "hawker.posts",
     "hawker.orders",
     "hawker.worker",
 ]

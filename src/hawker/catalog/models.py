@@ -20,8 +20,19 @@ class Category(models.Model):
         db_table = "category"
 
 
+class SubscriptionMode(models.TextChoices):
+    """How the posts of a subscription are found and ordered for."""
+
+    FORWARDED = "forwarded"  # the provider is asked to: the service is bought there as Subscriptions
+    LOCAL = "local"  # the worker looks for posts, and buys an order of type Default for each
+
+
 class Service(models.Model):
-    """One thing to order. `rate` is text, the price of 1,000 (of one, for packages), as the operator wrote it."""
+    """One thing to order. `rate` is text, the price of 1,000 (of one, for packages), as the operator wrote it.
+
+    `subscription` and the post columns say how a service of type Subscriptions works (docs/subscriptions.md):
+    `post_source` names the source that is asked, `post_url` its address with `{username}` in it.
+    """
 
     id = models.BigAutoField(primary_key=True)
     category = models.ForeignKey(Category, models.PROTECT)
@@ -39,11 +50,23 @@ class Service(models.Model):
     enabled = models.BooleanField(default=True)
     links = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in LinkKind], db_default="any")
     position = models.IntegerField(default=0)
+    subscription = models.CharField(
+        max_length=10, choices=SubscriptionMode, default=SubscriptionMode.FORWARDED, db_default="forwarded"
+    )
+    post_source = models.CharField(max_length=40, default="feed", db_default="feed")
+    post_url = models.CharField(max_length=500, default="", db_default="")
+    post_private = models.BooleanField(default=False, db_default=False)
+    old_posts = models.BooleanField(default=True, db_default=True)
     created_at = models.DateTimeField()
 
     class Meta:
         db_table = "service"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(subscription=SubscriptionMode.FORWARDED)
+                | (Q(subscription=SubscriptionMode.LOCAL) & ~Q(post_url="") & ~Q(post_source="")),
+                name="service_subscription",
+            ),
             models.CheckConstraint(condition=Q(rate__regex=RATE_PATTERN), name="service_rate"),
             models.CheckConstraint(
                 condition=Q(minimum__gte=1) & Q(maximum__gte=F("minimum")) & Q(maximum__lte=10**12),

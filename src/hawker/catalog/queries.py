@@ -4,7 +4,8 @@ READ_VERSION = "SELECT version FROM catalogue_version WHERE id = 1"
 
 READ_SERVICES = """
     SELECT s.id, s.name, c.name, s.type, s.rate, s.minimum, s.maximum, s.refill, s.cancel, s.dripfeed, s.free,
-           s.links, r.provider_id, r.upstream_service, r.cost_rate
+           s.links, s.subscription, s.post_source, s.post_url, s.post_private, s.old_posts,
+           r.provider_id, r.upstream_service, r.cost_rate
       FROM service s
       JOIN category c ON c.id = s.category_id
       LEFT JOIN LATERAL (SELECT provider_id, upstream_service, cost_rate FROM route

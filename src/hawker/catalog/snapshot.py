@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from hawker.catalog import queries
 from hawker.catalog.links import ForbiddenLinks, LinkKind
+from hawker.catalog.models import SubscriptionMode
 from hawker.catalog.prices import EVERYBODYS, PriceList, read_price_lists
 from hawker.catalog.rules import read_rate
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -29,6 +30,15 @@ class OfferedRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class PostAddress:
+    """Where the posts of a local subscription are found: a source by name, and its address with `{username}`."""
+
+    source: str
+    template: str
+    allow_private: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SoldService:
     """One service on sale with all that placing an order needs, its rate read into units of 10⁻⁸."""
 
@@ -47,6 +57,10 @@ class SoldService:
     links: LinkKind
     forbidden: ForbiddenLinks
     route: OfferedRoute | None
+    posts: PostAddress | None = None
+    """Of a service of type Subscriptions: where its posts are looked for, None where the provider does that."""
+
+    old_posts: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +176,7 @@ def _forbidden(rows: Iterable[Row]) -> Mapping[int | None, ForbiddenLinks]:
 
 def _sold(row: Row, forbidden: Mapping[int | None, ForbiddenLinks]) -> SoldService | None:
     id_, name, category, type_name, rate, minimum, maximum, refill, cancel, dripfeed, free, links, *bought = row
-    provider_id, upstream_service, cost_rate = bought
+    mode, source, template, allow_private, old_posts, provider_id, upstream_service, cost_rate = bought
     service_type = find_type(type_name)
     if service_type is None:
         return None
@@ -183,4 +197,6 @@ def _sold(row: Row, forbidden: Mapping[int | None, ForbiddenLinks]) -> SoldServi
         links=LinkKind(links),
         forbidden=forbidden.get(id_, forbidden[None]),
         route=route,
+        posts=PostAddress(source, template, allow_private) if mode == SubscriptionMode.LOCAL else None,
+        old_posts=old_posts,
     )

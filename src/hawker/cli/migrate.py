@@ -14,6 +14,7 @@ NEVER_DELETED = (
     "attempt",
     "refill",
     "drip",
+    "subscription",
     "service",
     "app_user",
     "api_key",

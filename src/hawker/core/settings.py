@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     poll_min_seconds: float = Field(5.0, gt=0, description="Shortest wait between two polls of one order.")
     poll_max_seconds: float = Field(1800.0, gt=0, description="Longest wait between two polls of one order.")
 
+    feed_seconds: float = Field(
+        300.0, gt=0, description="Wait between two looks at a feed of a subscription; longer after failures."
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -6,6 +6,7 @@ from hawker.core.invariants import MAX_BREACHES, Breach, Invariant, Report
 from hawker.core.sql import Cursor, ask, in_snapshot
 from hawker.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from hawker.orders.refill_invariants import REFILL_INVARIANTS
+from hawker.orders.subscription_invariants import SUBSCRIPTION_INVARIANTS
 
 _ORDERS = "SELECT count(*) FROM orders"
 
@@ -192,7 +193,8 @@ def check_invariants(*, progress: Callable[[Invariant], None] = lambda _: None) 
     def work(cursor: Cursor) -> Report:
         checked: dict[str, int] = {}
         breaches: list[Breach] = []
-        for invariant in sorted(LEDGER_INVARIANTS + INVARIANTS + REFILL_INVARIANTS, key=_in_order):
+        invariants = LEDGER_INVARIANTS + INVARIANTS + REFILL_INVARIANTS + SUBSCRIPTION_INVARIANTS
+        for invariant in sorted(invariants, key=_in_order):
             progress(invariant)
             counted = ask(cursor, invariant.count).fetchone()
             checked[invariant.name] = int(counted[0]) if counted else 0

@@ -135,13 +135,95 @@ class Drip(models.Model):
         ]
 
 
+class Subscription(models.Model):
+    """What the parent of a subscription was asked to do, and how far it is (docs/subscriptions.md).
+
+    `feed_id` is the feed a local one looks at, NULL of one that a provider runs. `posts` is how many new posts were
+    asked for in all, `posts_left` how many of them are not ordered for yet, both NULL without a limit.
+    `parts` counts the orders made. `looked_at` is when the existing posts were seen, `needed_micros` what
+    the next order costs while the balance does not cover it.
+    """
+
+    order_id = models.BigIntegerField(primary_key=True)
+    account_id = models.BigIntegerField()
+    feed_id = models.BigIntegerField(null=True)
+    username = models.CharField(max_length=500)
+    minimum = models.BigIntegerField()
+    maximum = models.BigIntegerField()
+    posts = models.BigIntegerField(null=True)
+    posts_left = models.BigIntegerField(null=True)
+    old_posts = models.IntegerField()
+    delay_minutes = models.IntegerField()
+    expiry = models.DateField(null=True)
+    parts = models.IntegerField(default=0)
+    looked_at = models.DateTimeField(null=True)
+    needed_micros = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "subscription"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(minimum__gte=1) & Q(maximum__gte=F("minimum")), name="subscription_quantity"
+            ),
+            models.CheckConstraint(
+                condition=Q(posts__isnull=True, posts_left__isnull=True)
+                | (Q(posts_left__gte=0) & Q(posts__gte=F("posts_left"))),
+                name="subscription_posts",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["feed_id"], condition=Q(feed_id__isnull=False), name="subscription_feed"),
+            models.Index(
+                fields=["feed_id", "created_at"],
+                condition=Q(feed_id__isnull=False, looked_at__isnull=True),
+                name="subscription_unlooked",
+            ),
+            models.Index(fields=["account_id"], condition=Q(needed_micros__isnull=False), name="subscription_needing"),
+        ]
+
+
+class SubscriptionPost(models.Model):
+    """One post of one subscription, and the order made for it: once, whatever lists it how often.
+
+    `key` is the post's id at its source, or the upstream order's number where a provider made that order.
+    `due_at` is when to order; NULL while it cannot be said what (`problem` says why). `child_id` NULL
+    is a post that still waits.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    order_id = models.BigIntegerField()
+    key = models.CharField(max_length=250)
+    link = models.TextField()
+    is_new = models.BooleanField()
+    quantity = models.BigIntegerField(null=True)
+    due_at = models.DateTimeField(null=True)
+    child_id = models.BigIntegerField(null=True)
+    problem = models.CharField(max_length=300, default="", db_default="")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "subscription_post"
+        constraints = [
+            models.UniqueConstraint(fields=["order_id", "key"], name="subscription_post_once"),
+            models.UniqueConstraint(
+                fields=["child_id"], condition=Q(child_id__isnull=False), name="subscription_post_child"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["order_id", "id"], condition=Q(child_id__isnull=True), name="subscription_post_waiting"
+            )
+        ]
+
+
 class WorkKind(models.TextChoices):
     """What is due for an order."""
 
     DISPATCH = "dispatch"
     POLL = "poll"
     DRIP = "drip"  # the next run of a drip-feed
-    SUBSCRIBE = "subscribe"  # the next look at a subscription's posts
+    SUBSCRIBE = "subscribe"  # the next post of a subscription to be ordered for, or its end
     REFILL = "refill"  # a refill to be asked for upstream
     FOLLOW = "follow"  # a refill to be asked about
     CANCEL = "cancel"  # a cancel to be asked for upstream

@@ -31,7 +31,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.SENDING: frozenset({State.SUBMITTED, State.REJECTED, State.UNKNOWN, State.QUEUED}),
     State.REJECTED: frozenset({State.QUEUED, State.CANCELED}),
     State.UNKNOWN: frozenset({State.SUBMITTED, State.QUEUED, State.CANCELED}),
-    State.SUBMITTED: frozenset({State.IN_PROGRESS, State.PROCESSING, State.COMPLETED, State.PARTIAL, State.CANCELED}),
+    State.SUBMITTED: frozenset(
+        {State.IN_PROGRESS, State.PROCESSING, State.COMPLETED, State.PARTIAL, State.CANCELED}
+        # Of subscriptions that a provider runs: what it says of them first.
+        | {State.ACTIVE, State.PAUSED, State.EXPIRED}
+    ),
     State.IN_PROGRESS: frozenset({State.PROCESSING, State.COMPLETED, State.PARTIAL, State.CANCELED}),
     State.PROCESSING: frozenset({State.IN_PROGRESS, State.COMPLETED, State.PARTIAL, State.CANCELED}),
     State.ACTIVE: frozenset({State.PAUSED, State.COMPLETED, State.PARTIAL, State.CANCELED, State.EXPIRED}),

@@ -1,11 +1,11 @@
-"""One connection to a provider: dialled first, used once at a time, every failure told apart by what was sent."""
+"""One connection to a provider, or to another host: dialled first, used once at a time, every failure told apart."""
 
 import asyncio
 import ipaddress
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -32,10 +32,11 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, whatever it says."""
+    """An HTTP answer, whatever it says. `headers` by their names in lower case, the last of each."""
 
     http_status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def resolve(host: str, port: int) -> list[Address]:
@@ -45,7 +46,7 @@ async def resolve(host: str, port: int) -> list[Address]:
 
 
 class Line:
-    """An open HTTP/1.1 connection to one provider."""
+    """An open HTTP/1.1 connection to one host."""
 
     def __init__(self, url: ProviderUrl, connection: httpcore2.AsyncHTTP11Connection) -> None:
         self._url = url
@@ -66,27 +67,35 @@ class Line:
         Raises CallFailed when the answer did not come whole: the call may have been carried out.
         """
         body = urlencode(fields).encode()
-        request = httpcore2.Request(
-            b"POST",
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Content-Length": str(len(body)),
+        }
+        return await self._send(self._request(b"POST", headers, body), deadline_seconds, MAX_ANSWER_BYTES)
+
+    async def get(self, headers: Mapping[str, str], *, deadline_seconds: float, max_bytes: int) -> Answer:
+        """GET the address once, of which at most `max_bytes` are read. Raises CallFailed like `call`."""
+        return await self._send(self._request(b"GET", headers), deadline_seconds, max_bytes)
+
+    def _request(self, method: bytes, headers: Mapping[str, str], body: bytes = b"") -> httpcore2.Request:
+        common = {"Host": self._url.host_header, "User-Agent": "Hawker", "Accept-Encoding": "identity"}
+        return httpcore2.Request(
+            method,
             httpcore2.URL(
                 scheme=b"https" if self._url.tls else b"http",
                 host=self._url.host.encode(),
                 port=self._url.port,
                 target=self._url.target.encode(),
             ),
-            headers=[
-                (b"Host", self._url.host_header.encode()),
-                (b"User-Agent", b"Hawker"),
-                (b"Accept", b"application/json"),
-                (b"Accept-Encoding", b"identity"),
-                (b"Content-Type", b"application/x-www-form-urlencoded"),
-                (b"Content-Length", str(len(body)).encode()),
-            ],
+            headers=[(name.encode(), value.encode()) for name, value in (common | dict(headers)).items()],
             content=body,
         )
+
+    async def _send(self, request: httpcore2.Request, deadline_seconds: float, max_bytes: int) -> Answer:
         try:
             async with asyncio.timeout(deadline_seconds):
-                return await self._exchange(request)
+                return await self._exchange(request, max_bytes)
         except TimeoutError as error:
             await self.close()
             raise CallFailed(f"no whole answer within {deadline_seconds:g} s") from error
@@ -94,21 +103,21 @@ class Line:
             await self.close()
             raise CallFailed(f"{type(error).__name__}: {error}") from error
 
-    async def _exchange(self, request: httpcore2.Request) -> Answer:
+    async def _exchange(self, request: httpcore2.Request, max_bytes: int) -> Answer:
         response = await self._connection.handle_async_request(request)
         try:
             body = bytearray()
             async for chunk in response.aiter_stream():
                 body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise httpcore2.RemoteProtocolError("the answer is larger than 10 MB")
+                if len(body) > max_bytes:
+                    raise httpcore2.RemoteProtocolError(f"the answer is larger than {max_bytes / 1024**2:g} MB")
         finally:
             await response.aclose()
         self._idle_since = time.monotonic()
         if self._has_more():
             await self.close()
-        encoding = next((value for name, value in response.headers if name.lower() == b"content-encoding"), b"")
-        return Answer(response.status, _decoded(bytes(body), encoding))
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+        return Answer(response.status, _decoded(bytes(body), headers.get("content-encoding", ""), max_bytes), headers)
 
     def _has_more(self) -> bool:
         """Whether bytes came after the end of the answer: the next call would take them for its own answer."""
@@ -119,16 +128,17 @@ class Line:
         await self._connection.aclose()
 
 
-def _decoded(body: bytes, encoding: bytes) -> bytes:
-    """A body that was compressed although we asked for none; one that cannot be inflated stays as it is,
-    and is then no JSON."""
-    if encoding.strip().lower() not in (b"gzip", b"x-gzip", b"deflate"):
+def _decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """A body that was compressed although we asked for none; one that cannot be inflated, or not within the
+    limit, stays as it is, and is then neither JSON nor a feed."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body
     try:
         inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        return inflater.decompress(body, MAX_ANSWER_BYTES + 1)
+        inflated = inflater.decompress(body, max_bytes + 1)
     except zlib.error:
         return body
+    return inflated if len(inflated) <= max_bytes else body
 
 
 async def open_line(

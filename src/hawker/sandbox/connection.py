@@ -131,6 +131,7 @@ class Connection(asyncio.Protocol):
             content_type=headers.get(b"content-type", b"").decode("latin-1"),
             authorization=headers.get(b"authorization", b"").decode("latin-1"),
             idempotency=headers.get(b"idempotency-key", b"").decode("latin-1"),
+            if_none_match=headers.get(b"if-none-match", b"").decode("latin-1"),
             connection=self._number,
             local=self._local,
         )

@@ -14,5 +14,6 @@ class Exchange:
     content_type: str
     authorization: str
     idempotency: str
+    if_none_match: str
     connection: int
     local: bool

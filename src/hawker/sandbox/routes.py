@@ -4,6 +4,7 @@ from hawker.protocol.replies import plain_error_reply
 from hawker.sandbox.control import answer_control
 from hawker.sandbox.door import answer_call
 from hawker.sandbox.exchange import Exchange
+from hawker.sandbox.feed import PATH, answer_feed
 from hawker.sandbox.replies import Reply
 from hawker.sandbox.sandbox import Sandbox
 
@@ -17,6 +18,8 @@ def route(sandbox: Sandbox, exchange: Exchange) -> Reply:
     """The reply to one HTTP request. What it changed is in the journal before the reply is returned."""
     if exchange.path in _API:
         reply = answer_call(sandbox, exchange)
+    elif exchange.path.startswith(PATH) and exchange.method == "GET":
+        reply = answer_feed(sandbox, exchange)
     elif exchange.path.startswith("/sandbox/"):
         reply = answer_control(sandbox, exchange)
     else:

@@ -13,14 +13,17 @@ from hawker.core.clock import Clock, SystemClock
 from hawker.core.errors import Unavailable
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.actions.settle import expire_leases
-from hawker.orders.models import WorkKind
+from hawker.orders.actions.subscribe import is_due
+from hawker.orders.models import NO_PROVIDER, WorkKind
 from hawker.orders.queries.dispatch import FIND_DUE
+from hawker.posts.source import FindSource, find_source
 from hawker.providers.actions import Opener, open_access, read_access
 from hawker.providers.errors import BadProvider, CannotConnect, NoSuchProvider
 from hawker.providers.health import note_unreachable
 from hawker.worker.asking import QUESTIONS, AskSweep
 from hawker.worker.dispatch import ERRANDS, DispatchSweep
 from hawker.worker.drip import DripSweep
+from hawker.worker.subscribe import SubscribeSweep
 from hawker.worker.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -37,6 +40,7 @@ class Sweeps:
 
     clock: Clock = field(default_factory=SystemClock)
     opener: Opener = open_access
+    find_source: FindSource = find_source
     stopping: bool = False
     _running: set[tuple[int, WorkKind]] = field(default_factory=set)
 
@@ -65,6 +69,10 @@ class Sweeps:
     async def _sweep(self, provider_id: int, kind: WorkKind) -> None:
         if kind is WorkKind.DRIP:
             await DripSweep(clock=self.clock, stopping=lambda: self.stopping).run()
+            return
+        if kind is WorkKind.SUBSCRIBE:
+            subscribe = SubscribeSweep(clock=self.clock, find_source=self.find_source, stopping=lambda: self.stopping)
+            await subscribe.run()
             return
         access = await in_thread(read_access, provider_id)
         match kind:
@@ -103,7 +111,11 @@ def find_due(*, now: datetime, kinds: Sequence[WorkKind] = tuple(WorkKind)) -> l
     def work(cursor: Cursor) -> list[tuple[int, WorkKind]]:
         names = [kind.value for kind in kinds]
         rows = ask(cursor, FIND_DUE, (names, now, now, now, now, names, now))
-        return [(provider_id, WorkKind(kind)) for provider_id, kind in rows]
+        due = [(provider_id, WorkKind(kind)) for provider_id, kind in rows]
+        subscribe = (NO_PROVIDER, WorkKind.SUBSCRIBE)
+        if WorkKind.SUBSCRIBE in kinds and subscribe not in due and is_due(cursor, now):
+            due.append(subscribe)
+        return due
 
     return in_transaction(work)
 

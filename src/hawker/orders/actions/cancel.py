@@ -17,6 +17,7 @@ from hawker.ledger.book import lock_accounts, open_book
 from hawker.orders.actions.drip import stop_drips
 from hawker.orders.actions.move import Change, Due, Event, Terms, replace_work, write_changes, write_events
 from hawker.orders.actions.parents import Parent, StopParents
+from hawker.orders.actions.subscribe import stop_subscriptions
 from hawker.orders.models import State, WorkKind
 from hawker.orders.queries import cancel as queries
 from hawker.orders.rules import is_finished
@@ -27,7 +28,7 @@ from hawker.protocol.statuses import OrderStatus
 CUSTOMER = "customer"
 NEXT_LOOK = timedelta(seconds=2)
 
-STOPS: dict[str, StopParents] = {"drip": stop_drips}
+STOPS: dict[str, StopParents] = {"drip": stop_drips, "subscription": stop_subscriptions}
 """Who stops a parent, by `subscription` or `drip`."""
 
 
@@ -154,7 +155,7 @@ def _plan(plan: _Plan, order: _Locked, *, at_once: bool) -> None:
         plan.changes.append(change)
         return
     plan.events.append(Event(order.id, order.state, order.state, plan.reason))
-    if order.state in (State.ACTIVE, State.PAUSED):
+    if order.state in (State.ACTIVE, State.PAUSED) and order.upstream_id is None:
         kind = "subscription" if order.type == "Subscriptions" else "drip"
         plan.parents.setdefault(kind, []).append(Parent(order.id, order.state, order.terms))
     elif order.provider_id is not None and order.upstream_id is not None:

@@ -135,6 +135,8 @@ def cost_at(route: Route, type_name: str, quantity: int) -> int:
 def charge_at(route: Route, type_name: str, quantity: int) -> int:
     """What we expect to be charged there, in micros of the provider's currency, rounded up."""
     service_type = find_type(type_name)
+    if service_type is not None and service_type.quantity is QuantityRule.PER_POST:
+        return 0  # a subscription costs nothing itself; its orders cost, one by one
     package = service_type is not None and service_type.quantity is QuantityRule.FIXED
     return cost_for(route.cost_rate_units, quantity, package=package)
 

@@ -7,8 +7,10 @@ from typing import Any
 from hawker.core.money import format_micros
 from hawker.ledger.models import Kind, Transfer
 from hawker.orders.actions.inspect_refills import describe_refill
+from hawker.orders.actions.inspect_subscriptions import describe_subscriptions
 from hawker.orders.models import Attempt, AttemptEvidence, Drip, Order, OrderEvent, Refill, State, Work
 from hawker.orders.rules import WIRE_STATUS
+from hawker.orders.subscription_rules import SUBSCRIPTIONS, subscription_status
 
 
 def list_order_ids(*, state: State | None, limit: int) -> list[int]:
@@ -29,6 +31,7 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
     attempts, events = defaultdict(list), defaultdict(list)
     steps, children = defaultdict(list), defaultdict(list)
     drips = {drip.order_id: drip for drip in Drip.objects.filter(order_id__in=orders)}
+    subscriptions = describe_subscriptions(orders)
     for child in Order.objects.filter(parent_id__in=orders).order_by("parent_id", "part"):
         children[child.parent_id].append(_child(child))
     refills = defaultdict(list)
@@ -61,6 +64,7 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
         {
             **_order(orders[order_id]),
             "drip": _drip(orders[order_id], drips[order_id]) if order_id in drips else None,
+            "subscription": subscriptions.get(order_id),
             "children": children[order_id],
             "transfers": transfers[order_id],
             "work": work[order_id],
@@ -77,7 +81,7 @@ def _order(order: Order) -> dict[str, Any]:
     return {
         "order": order.id,
         "state": order.state,
-        "status": WIRE_STATUS[order.state],
+        "status": subscription_status(order.state) if order.type == SUBSCRIPTIONS else WIRE_STATUS[order.state],
         "account": order.account_id,
         "service": order.service_id,
         "type": order.type,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from hawker.catalog.snapshot import Catalogue, ask_version, catalogue_at
 from hawker.core.errors import Refusal
@@ -12,12 +12,14 @@ from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book, lock_accounts, open_book
 from hawker.ledger.errors import NotEnoughFunds
 from hawker.orders.actions.requests import ask_memory
+from hawker.orders.actions.subscribe import insert_subscriptions
 from hawker.orders.queries import drip as drip_queries
 from hawker.orders.queries import place as queries
 from hawker.orders.rules import Quote, quote
+from hawker.orders.subscription_rules import SubscriptionQuote, quote_subscription
 from hawker.protocol.errors import IncorrectService
 from hawker.protocol.params import Value, read_whole, write_date
-from hawker.protocol.service_types import read_order_form
+from hawker.protocol.service_types import QuantityRule, read_order_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
         if (remembered := memory.recall(place)) is not None:
             answers.append(remembered)
             continue
-        quoted = _quote(draft, catalogue)
+        quoted = _quote(draft, catalogue, now)
         if isinstance(quoted, Quote):
             if _charge(book, draft.account_id, order_id, quoted):
                 placed.append((order_id, draft.account_id, quoted))
@@ -72,12 +74,15 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
     return answers
 
 
-def _quote(draft: Draft, catalogue: Catalogue) -> Quote | Refusal:
+def _quote(draft: Draft, catalogue: Catalogue, now: datetime) -> Quote | Refusal:
     service = catalogue.sold_to(draft.account_id, read_whole(draft.fields.get("service", "")) or 0)
     if service is None:
         return IncorrectService()
     try:
-        return quote(service, read_order_form(service.type, draft.fields))
+        form = read_order_form(service.type, draft.fields)
+        if service.type.quantity is QuantityRule.PER_POST:
+            return quote_subscription(service, form, now.astimezone(UTC).date())
+        return quote(service, form)
     except Refusal as refusal:
         return refusal
 
@@ -91,12 +96,16 @@ def _charge(book: Book, account_id: int, order_id: int, quoted: Quote) -> bool:
 
 
 def _write(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], book: Book, now: datetime) -> None:
-    plain = [item for item in placed if item[2].form.runs is None]
+    plain = [item for item in placed if _is_plain(item[2])]
     if plain:
         _write_plain(cursor, plain, now)
     if len(plain) < len(placed):
-        _write_drips(cursor, [item for item in placed if item[2].form.runs is not None], now)
+        _write_parents(cursor, placed, now)
     book.write(cursor, now)
+
+
+def _is_plain(quoted: Quote) -> bool:
+    return quoted.form.runs is None and type(quoted) is Quote
 
 
 def _write_plain(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:
@@ -119,6 +128,20 @@ def _write_plain(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: 
     work = [(order_id, quoted.service.route.provider_id) for order_id, _, quoted in placed if quoted.service.route]
     if work:
         cursor.execute(queries.INSERT_WORK, (now, *map(list, zip(*work, strict=True))))
+
+
+def _write_parents(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:
+    """Those of the batch that are delivered through orders of their own."""
+    drips = [item for item in placed if item[2].form.runs is not None]
+    if drips:
+        _write_drips(cursor, drips, now)
+    subscriptions = [
+        (order_id, account_id, quoted, _extra(quoted.form.extra))
+        for order_id, account_id, quoted in placed
+        if isinstance(quoted, SubscriptionQuote)
+    ]
+    if subscriptions:
+        insert_subscriptions(cursor, subscriptions, now)
 
 
 def _write_drips(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:

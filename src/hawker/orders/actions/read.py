@@ -8,8 +8,12 @@ from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.models import State
 from hawker.orders.queries import read as queries
 from hawker.orders.rules import WIRE_STATUS, drip_status
-from hawker.protocol.params import read_whole
+from hawker.orders.subscription_rules import subscription_status
+from hawker.protocol.params import read_whole, write_date
 from hawker.protocol.replies import status_object
+
+MAX_CHILDREN = 1_000
+"""Most orders that the status of a subscription names, which may run for years: its newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,14 @@ def read_statuses(asks: Sequence[StatusAsk]) -> list[Mapping[str, str]]:
         cursor.execute(queries.READ_STATUSES, tuple(map(list, zip(*pairs, strict=True))))
         currency = settings().currency
         drips: dict[int, int] = {}
+        subscriptions: dict[int, int] = {}
         objects = {}
-        for account_id, order_id, charge_micros, start_count, state, remains, is_drip in cursor:
+        for account_id, order_id, charge_micros, start_count, state, remains, is_drip, is_subscription in cursor:
             if is_drip:
                 drips[order_id] = account_id
+                continue
+            if is_subscription:
+                subscriptions[order_id] = account_id
                 continue
             objects[account_id, order_id] = status_object(
                 charge_micros=charge_micros,
@@ -49,6 +57,9 @@ def read_statuses(asks: Sequence[StatusAsk]) -> list[Mapping[str, str]]:
         if drips:
             shown = _read_drips(cursor, list(drips), currency)
             objects |= {(drips[order_id], order_id): text for order_id, text in shown.items()}
+        if subscriptions:
+            shown = _read_subscriptions(cursor, list(subscriptions), currency)
+            objects |= {(subscriptions[order_id], order_id): text for order_id, text in shown.items()}
         return objects
 
     objects = in_transaction(work)
@@ -72,5 +83,28 @@ def _read_drips(cursor: Cursor, order_ids: list[int], currency: str) -> dict[int
         )
         for order_id, state, charge_micros, remains, start_count, moved, run_ids in ask(
             cursor, queries.READ_DRIPS, (order_ids,)
+        )
+    }
+
+
+def _read_subscriptions(cursor: Cursor, order_ids: list[int], currency: str) -> dict[int, str]:
+    """The status objects of subscriptions, by number: what their orders cost in the end, and the usual keys followed
+    by `posts` (how many were ordered for), `expiry` (d/m/Y, empty without one) and `orders` (the newest MAX_CHILDREN).
+    """
+    return {
+        order_id: status_object(
+            charge_micros=charge_micros,
+            start_count=None,
+            status=subscription_status(state),
+            remains=posts_left,
+            currency=currency,
+            extra={
+                "posts": str(parts),
+                "expiry": "" if expiry is None else write_date(expiry),
+                "orders": [str(child_id) for child_id in reversed(child_ids)],
+            },
+        )
+        for order_id, state, charge_micros, posts_left, parts, expiry, child_ids in ask(
+            cursor, queries.READ_SUBSCRIPTIONS, (MAX_CHILDREN, order_ids)
         )
     }

@@ -1,15 +1,17 @@
 """Cancels: looking at orders under their locks, and writing down what is wished."""
 
 LOCK_ASKED = """
-    SELECT o.id, o.state, s.cancel, o.type, o.provider_id, o.upstream_id, o.cancel_requested_at, o.account_id,
-           o.quantity, o.charge_micros, o.refunded_micros, o.earned_micros, o.settlements
+    SELECT o.id, o.state, s.cancel OR (o.state IN ('active', 'paused') AND s.subscription = 'local'), o.type,
+           o.provider_id, o.upstream_id, o.cancel_requested_at, o.account_id, o.quantity, o.charge_micros,
+           o.refunded_micros, o.earned_micros, o.settlements
       FROM unnest(%s::bigint[], %s::bigint[]) AS f(account_id, id)
       JOIN orders o ON o.id = f.id AND o.account_id = COALESCE(f.account_id, o.account_id)
       JOIN service s ON s.id = o.service_id
      ORDER BY o.id
        FOR UPDATE OF o
 """
-"""The orders asked for, each with the account that asks; staff ask without one."""
+"""The orders asked for, each with the account that asks; staff ask without one. A subscription whose posts we find
+ourselves may always be stopped: nothing upstream has to agree."""
 
 MARK_REQUESTED = """
     UPDATE orders SET cancel_requested_at = %s WHERE id = ANY(%s::bigint[]) AND cancel_requested_at IS NULL

@@ -2,7 +2,8 @@
 
 READ_STATUSES = """
     SELECT o.account_id, o.id, o.charge_micros - o.refunded_micros, o.start_count, o.state,
-           COALESCE(o.remains, o.quantity), o.runs IS NOT NULL
+           COALESCE(o.remains, o.quantity), o.runs IS NOT NULL,
+           o.type = 'Subscriptions'
       FROM unnest(%s::bigint[], %s::bigint[]) AS f(account_id, id)
       JOIN orders o ON o.id = f.id AND o.account_id = f.account_id
 """
@@ -20,3 +21,14 @@ READ_DRIPS = """
 """
 """Drip-feeds summed over their runs, in one look at both: what was paid in the end, what is not delivered
 yet (a run that is not started is not), whether anything has moved, and the runs' numbers."""
+
+READ_SUBSCRIPTIONS = """
+    SELECT o.id, o.state, COALESCE(c.charge_micros, 0)::bigint, COALESCE(s.posts_left, 0), s.parts, s.expiry,
+           COALESCE(c.ids, '{}')
+      FROM orders o JOIN subscription s ON s.order_id = o.id
+      LEFT JOIN LATERAL (SELECT sum(charge_micros - refunded_micros) AS charge_micros,
+                                (array_agg(id ORDER BY part DESC))[1:%s] AS ids
+                           FROM orders WHERE parent_id = o.id) c ON true
+     WHERE o.id = ANY(%s::bigint[])
+"""
+"""Subscriptions with what their orders cost in the end, and the numbers of the newest of these."""

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run check test bench soak clean
+.PHONY: help setup run check test bench clean
 
 help:
 	@echo "make run     set everything up and start a panel with demo data"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   linters, types, import contract, sizes, documents"
 	@echo "make bench   measure, with ratios against comparators of the same run"
 	@echo "make setup   make .venv with the hawker command"
+	@echo "make clean   remove what the others have made; a panel's data stays"
 
 setup: $(STAMP)
 

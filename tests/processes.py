@@ -225,7 +225,9 @@ def panel_environment() -> dict[str, str]:
 
 def hawker(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
-    command = [sys.executable, "-m", "hawker", *words, "--data-dir", str(data_dir)]
+    # Before `--`, behind which everything is an argument.
+    options = words.index("--") if "--" in words else len(words)
+    command = [sys.executable, "-m", "hawker", *words[:options], "--data-dir", str(data_dir), *words[options:]]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=panel_environment())
 
 

@@ -74,11 +74,8 @@ class RotatedKey:
 
 
 def pepper() -> str:
-    """The secret under which keys are digested. Raises RuntimeError where the panel has none yet."""
-    secret = settings().secret_key
-    if secret is None:
-        raise RuntimeError("no secret key: start the panel once with `hawker up`, or set HAWKER_SECRET_KEY")
-    return secret.get_secret_value()
+    """The secret under which keys are digested. Raises NotSetUp where the panel has none yet."""
+    return settings().require_secret()
 
 
 # --- people -----------------------------------------------------------------------------------------

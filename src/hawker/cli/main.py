@@ -19,7 +19,7 @@ from hawker.cli import (
     services,
 )
 from hawker.cli.output import answer, progress, progress_done, sentences
-from hawker.cli.panel import DataDirOption, panel, read_settings, set_up
+from hawker.cli.panel import DataDirOption, panel, read_settings, set_up_service
 from hawker.core.database import Access
 
 app = typer.Typer(
@@ -71,7 +71,7 @@ def serve(
     del data_dir
     from hawker.cli.serve import serve as run_server
 
-    set_up()
+    set_up_service()
     run_server(host=host, port=port, fd=fd)
 
 
@@ -79,7 +79,7 @@ def serve(
 def worker(*, data_dir: DataDirOption = None) -> None:
     """The worker process alone: sends orders, follows them, settles them. Run as many as you like."""
     del data_dir
-    set_up()
+    set_up_service()
     from hawker.worker.run import run_worker
 
     run_worker()

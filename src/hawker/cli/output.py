@@ -20,6 +20,7 @@ def answer(value: Any) -> None:
 
 def say(text: str) -> None:
     """Tell a person something, beside the answer."""
+    progress_done()
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

@@ -11,7 +11,7 @@ import typer
 
 from hawker.cli.output import fail, sentences
 from hawker.core.database import Access
-from hawker.core.errors import Unavailable
+from hawker.core.errors import NotSetUp, Unavailable
 from hawker.core.failpoints import arm_from_environment
 from hawker.core.settings import Settings, UnreadableSettings, settings
 
@@ -60,10 +60,35 @@ def panel(*, access: Access = Access.APP, create: bool = False) -> Iterator[None
         # The first command of a new panel has just made its secrets.
         settings.cache_clear()
         set_up(access)
-        try:
+        with _database_sentences():
             yield
-        except Unavailable as error:
-            fail(f"the database cannot be asked now: {error}")
+
+
+@contextmanager
+def _database_sentences() -> Iterator[None]:
+    """Say what is wrong with the database or the set-up; whatever is a bug surfaces as one."""
+    import django.db
+    import psycopg
+
+    try:
+        yield
+    except NotSetUp as error:
+        fail(str(error))
+    except (Unavailable, django.db.Error, psycopg.Error) as error:
+        cause = error.__cause__ if isinstance(error, django.db.Error) else error
+        if isinstance(cause, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+            fail("the database is not that of this version: run `hawker migrate`")
+        if not isinstance(error, Unavailable | django.db.OperationalError | django.db.InterfaceError):
+            raise
+        first, *_ = str(error).splitlines() or [""]
+        fail(f"the database cannot be asked now: {first}")
+
+
+def set_up_service() -> None:
+    """Make this a process that serves the panel for long. Ends the command where every request would fail."""
+    with sentences(NotSetUp):
+        read_settings().require_secret()
+    set_up()
 
 
 def set_up(access: Access = Access.APP) -> None:

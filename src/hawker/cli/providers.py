@@ -73,12 +73,14 @@ def import_(
     with panel():
         from hawker.providers.actions import access_of, ask_services, find_provider
         from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider
-        from hawker.providers.importing import import_services
+        from hawker.providers.importing import import_services, not_offered
 
         with sentences(BadProvider, CallFailed, CannotConnect, NoSuchProvider):
             provider = find_provider(name)
             progress(f"asking {name} for its services")
             offered, unreadable = asyncio.run(ask_services(access_of(provider)))
+        if missing := not_offered(offered, category):
+            fail(f"{name} has no services in {', '.join(missing)}, so nothing was imported")
         progress(f"taking {len(offered)} services of {name}")
         report = import_services(
             provider,
@@ -103,6 +105,8 @@ def list_(*, data_dir: DataDirOption = None) -> None:
     """All providers with our balance there as last heard."""
     del data_dir
     with panel():
+        from django.db.models import Count
+
         from hawker.providers.models import Provider
 
         answer(
@@ -112,13 +116,13 @@ def list_(*, data_dir: DataDirOption = None) -> None:
                     "name": provider.name,
                     "url": provider.url,
                     "enabled": provider.enabled,
-                    "services": provider.routes.count(),
+                    "services": provider.services,
                     "balance": None if provider.balance_micros is None else format_micros(provider.balance_micros),
                     "currency": provider.currency,
                     "balance_at": provider.balance_at,
                     "paused_until": provider.paused_until,
                     "pause_reason": provider.pause_reason,
                 }
-                for provider in Provider.objects.order_by("name")
+                for provider in Provider.objects.annotate(services=Count("routes")).order_by("name")
             ]
         )

@@ -1,4 +1,4 @@
-"""The two ways a request can fail that a caller can act on."""
+"""The ways in which any verb can fail that a caller can act on."""
 
 from typing import ClassVar
 
@@ -19,3 +19,7 @@ class Refusal(Exception):
 
 class Unavailable(Exception):
     """The database cannot be asked now. Nothing is known to be written; ask again later."""
+
+
+class NotSetUp(Exception):
+    """Something must be set up before this can be done; the message is one sentence that says what."""

@@ -16,12 +16,15 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from hawker.core.addresses import BadAddress, read_networks
 from hawker.core.datadir import DataDir
+from hawker.core.errors import NotSetUp
 
 DEFAULT_DATA_DIR = Path("hawker-data")
+_NO_URL = "not a connection string such as postgresql://user:password@host/name"
 
 
 class Settings(BaseSettings):
@@ -43,7 +46,9 @@ class Settings(BaseSettings):
         "USD", pattern="^[A-Z]{3}$", description="Currency of all balances; fixed once there is data."
     )
     secret_key: SecretStr | None = Field(
-        None, description="Secret for sessions and the pepper of API keys; made at the first start if unset."
+        None,
+        min_length=1,
+        description="Secret for sessions and the pepper of API keys; made at the first start if unset.",
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What the logs show.")
     api_get_writes: bool = Field(
@@ -93,6 +98,19 @@ class Settings(BaseSettings):
         del dotenv_settings, file_secret_settings
         return (init_settings, env_settings, _FileVariables(settings_cls), _DataDirFiles(settings_cls))
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
+        # Imported here, because most commands work on the embedded database and need no driver to read settings.
+        from psycopg import ProgrammingError, conninfo
+
+        try:
+            if url is not None and not conninfo.conninfo_to_dict(url.get_secret_value()):
+                raise ValueError(_NO_URL)
+        except ProgrammingError as error:
+            raise ValueError(_NO_URL) from error
+        return url
+
     @field_validator("trusted_proxies")
     @classmethod
     def _check_networks(cls, text: str) -> str:
@@ -101,6 +119,15 @@ class Settings(BaseSettings):
         except BadAddress as error:
             raise ValueError(str(error)) from error
         return text
+
+    def require_secret(self) -> str:
+        """The secret key. Raises NotSetUp where the panel has none yet."""
+        if self.secret_key is None:
+            raise NotSetUp(
+                "there is no secret key yet: `hawker up` or `hawker migrate` makes one; where the panel runs "
+                "on another machine already, bring its secrets.toml along or set HAWKER_SECRET_KEY"
+            )
+        return self.secret_key.get_secret_value()
 
     @property
     def folder(self) -> DataDir:
@@ -116,9 +143,22 @@ class _FileVariables(EnvSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
-        path = os.environ.get(f"HAWKER_{field_name.upper()}_FILE")
+        path = os.environ.get(_file_variable(field_name))
         value = Path(path).read_text(encoding="utf-8").strip() if path else None
         return value, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        try:
+            return super().__call__()
+        except SettingsError as error:
+            # The name and what is wrong, and nothing of what the file holds.
+            named = [name for name in map(_file_variable, Settings.model_fields) if name in os.environ]
+            reason = getattr(error.__cause__, "strerror", None) or "it is no text in UTF-8"
+            raise UnreadableSettings(f"what {' or '.join(named)} names cannot be read: {reason}") from error
+
+
+def _file_variable(field_name: str) -> str:
+    return f"HAWKER_{field_name.upper()}_FILE"
 
 
 class _DataDirFiles(PydanticBaseSettingsSource):

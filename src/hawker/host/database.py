@@ -22,11 +22,15 @@ _TICK_SECONDS = 0.05
 def database(folder: DataDir, settings: Settings, *, create: bool = False) -> Iterator[None]:
     """Have the panel's database serve inside the block.
 
-    An external database is left to those who run it. The embedded one is used where it serves already;
-    otherwise the first command starts it and the last one to leave stops it, so commands may overlap.
+    An external database is left to those who run it; `create` then makes the panel's secrets only. The
+    embedded one is used where it serves already; otherwise the first command starts it and the last one
+    to leave stops it, so commands may overlap.
     Raises NeverStarted for a folder without a database, unless `create`; CannotHost where it does not start.
     """
     if settings.database_url is not None:
+        if create and settings.secret_key is None:
+            make_folder(folder)
+            ensure_secrets(folder)
         yield
         return
     postgres = EmbeddedPostgres(folder, postgres_bin=settings.postgres_bin)

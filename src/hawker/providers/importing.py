@@ -67,6 +67,12 @@ def import_services(
     return report
 
 
+def not_offered(offered: Sequence[UpstreamService], categories: Sequence[str]) -> list[str]:
+    """Those of `categories` in which nothing is offered: a name mistyped, most likely."""
+    known = {row.category.casefold() for row in offered}
+    return [name for name in categories if name.casefold() not in known]
+
+
 def _headings(offered: Sequence[UpstreamService], wanted: set[str]) -> dict[str, Category]:
     """The categories by their name without regard to case, made where missing, in the provider's order."""
     headings = {category.name.casefold(): category for category in Category.objects.all()}

@@ -177,7 +177,10 @@ async def _addresses(url: ProviderUrl, allow_private: bool, resolver: Resolver) 
     refused = [str(address) for address in addresses if not allow_private and not is_public(address)]
     if refused:
         # One bad address refuses the name: which of several a resolver lists first is the attacker's choice.
-        raise CannotConnect(f"{url.host} leads to {refused[0]}, which is not a public address")
+        raise CannotConnect(
+            f"{url.host} leads to {refused[0]}, which is not a public address; a panel of one's own "
+            "network has to be added with --allow-private"
+        )
     return addresses
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from callers import BEHIND_PROXIES, INVALID, ask, two_servers
@@ -15,6 +16,7 @@ from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import Order
 from panel import Panel
 from processes import ServeProcess, eventually, start_serve
+from raw_http import Wire, post
 
 PROMISED_SECONDS = 1.0
 """So long after a change of keys no process may go by what was before it."""
@@ -206,6 +208,20 @@ def test_a_key_limited_to_addresses_passes_from_those_alone(
     # Where it is good first, so that the servers remember it: a remembered key is no freer than another.
     assert all(passes(server, key, "192.0.2.1") for server in servers)
     assert [passes(server, key, told) for server in servers] == [admitted, admitted]
+
+
+@pytest.mark.parametrize(
+    ("told", "admitted"),
+    [(("192.0.2.7", "203.0.113.9"), False), (("203.0.113.9", "192.0.2.7"), True), (("192.0.2.7", "10.1.2.3"), True)],
+)
+def test_a_proxy_that_adds_a_header_of_its_own_is_believed_about_the_caller(
+    servers: list[ServeProcess], customer: OpenedCustomer, told: tuple[str, ...], admitted: bool
+) -> None:
+    """The caller's own header stays first: it is what anybody can forge."""
+    form = urlencode({"key": new_key(customer, "192.0.2.0/24"), "action": "balance"}).encode()
+    with Wire(servers[0].url) as wire:
+        answer = wire.ask(post(form, headers=[f"X-Forwarded-For: {address}" for address in told]))
+    assert (answer.body != INVALID) == admitted
 
 
 def test_from_whom_is_no_proxy_the_header_is_not_believed(

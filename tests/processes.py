@@ -99,6 +99,11 @@ class SandboxProcess:
         """What the key's balance is from now on."""
         self._control("POST", "balance", json={"key": self.key, "balance": balance})
 
+    def ask(self, action: str, **fields: object) -> Any:
+        """Ask the panel itself, with our key there, as somebody else might."""
+        form = {"key": self.key, "action": action, **{name: str(value) for name, value in fields.items()}}
+        return httpx2.post(self.url, data=form, trust_env=False, timeout=30).json()
+
     def calls(self, action: str) -> list[dict[str, Any]]:
         """Every call of this action that was received, whatever became of it."""
         answer = self._control("GET", "calls", params={"action": action, "limit": 100_000})
@@ -126,6 +131,14 @@ def start_serve(environment: Mapping[str, str] | None = None) -> Iterator[ServeP
     with ended(process):
         wait_until_healthy(url, process)
         yield ServeProcess(url, process.pid)
+
+
+@contextlib.contextmanager
+def start_worker(environment: Mapping[str, str] | None = None) -> "Iterator[subprocess.Popen[Any]]":
+    """A `hawker worker` over the panel of HAWKER_DATA_DIR; it may be armed to kill itself."""
+    process = subprocess.Popen([sys.executable, "-m", "hawker", "worker"], env={**os.environ, **(environment or {})})
+    with ended(process):
+        yield process
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from canceling import cancel, events
 
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.dispatch import claim_dispatches
@@ -35,15 +36,6 @@ def order(panel: Panel, customer: OpenedCustomer, upstream: Provider) -> int:
     placed: int = panel.place(customer, panel.service(provider=upstream, cancel=True))
     panel.clock.advance(seconds=1)
     return placed
-
-
-def cancel(server: ServeProcess, customer: OpenedCustomer, *orders: object) -> Any:
-    """What the API says of a cancel of these orders."""
-    return server.call(customer.api_key, "cancel", orders=",".join(map(str, orders))).json
-
-
-def events(panel: Panel, order: int) -> list[tuple[str, str, str]]:
-    return [(event["from"], event["to"], event["reason"]) for event in panel.order(order)["events"]]
 
 
 def test_an_order_that_waits_is_canceled_and_refunded_at_once(

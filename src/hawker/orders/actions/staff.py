@@ -60,9 +60,11 @@ def _record(
     answers: list[State | NoSuchOrder | NotForStaff] = []
     changes: list[Change] = []
     for delivery in deliveries:
-        order = orders.pop(delivery.order_id, None)
+        order = orders.get(delivery.order_id)
         if order is None:
             answers.append(NoSuchOrder(f"there is no order {delivery.order_id}"))
+        elif delivery.order_id in (change.order_id for change in changes):
+            answers.append(NotForStaff(f"order {delivery.order_id} is named twice; the first was taken"))
         elif why := _why_not(delivery, order, is_sendable=delivery.order_id in sendable):
             answers.append(NotForStaff(f"order {delivery.order_id} {why}; nothing was changed"))
         else:
@@ -136,7 +138,7 @@ def _resolve(
     decided: list[tuple[int, str]] = []
     for resolution in resolutions:
         number = resolution.refill_id
-        state = states.pop(number, None)
+        state = states.get(number)
         attempt_id, attempt_state = live.get(number, (0, None))
         if state is None:
             answers.append(NoSuchRefill(f"there is no refill {number}"))
@@ -148,6 +150,7 @@ def _resolve(
             why = f"{resolution.state.value} by {actor}: {resolution.reason}"
             changes.append(RefillChange(number, *orders[number], resolution.state, why, resolution.reason[:500]))
             answers.append(resolution.state)
+            states[number] = resolution.state
             if attempt_state is AttemptState.UNKNOWN:
                 decided.append((attempt_id, why))
     write_refill_changes(cursor, changes, actor=actor, now=now)

@@ -1,6 +1,7 @@
 """The panel that the wire cases are asked of: two customers with orders, three services, one key without money."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import psycopg
 from django.db import connection
@@ -10,6 +11,10 @@ from hawker.catalog.models import Category, Service
 from hawker.catalog.pricing import AgreedRate, agree_rates, price_accounts
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
+from hawker.orders.actions.cancel import CancelAsk, request_cancels
+from hawker.orders.actions.refill import RefillAsk, request_refills
+from hawker.orders.actions.staff import Delivery, Resolution, record_deliveries, resolve_refills
+from hawker.orders.models import RefillState, State
 from panel import Panel
 from processes import ServeProcess
 
@@ -26,12 +31,20 @@ def next_order_is(number: int) -> None:
         owner.execute(f"ALTER SEQUENCE orders_id_seq RESTART WITH {number}")  # type: ignore[arg-type]
 
 
+def next_refill_is(number: int) -> None:
+    """Let the next refill have this number; only the owner of the tables may."""
+    with psycopg.connect(settings().folder.embedded_url("hawker"), autocommit=True) as owner:
+        owner.execute(f"ALTER SEQUENCE refill_id_seq RESTART WITH {number}")  # type: ignore[arg-type]
+
+
 def everything_written() -> tuple[object, ...]:
-    """What a refused request must not change: orders, events, work, transfers, request ids and every balance."""
+    """What a refused request must not change, from orders and refills to every balance."""
     return _asked(
         """SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_event), (SELECT count(*) FROM work),
                   (SELECT count(*) FROM attempt), (SELECT count(*) FROM transfer), (SELECT count(*) FROM deposit),
                   (SELECT count(*) FROM order_request),
+                  (SELECT array_agg((id, state) ORDER BY id)::text FROM refill),
+                  (SELECT count(*) FROM orders WHERE cancel_requested_at IS NOT NULL),
                   (SELECT array_agg((id, balance_micros, seq) ORDER BY id)::text FROM account)"""
     )
 
@@ -106,5 +119,28 @@ def build_world(panel: Panel, server: ServeProcess, upstream: ScriptedUpstream) 
     reseller = world.customer("reseller", "10.00")
     price_accounts([reseller.account_id], percent="-12.5")
     agree_rates([AgreedRate(reseller.account_id, 2, "7.5")])
+    add_refills_and_cancels(panel, seed)
     next_order_is(23501)
     return world
+
+
+def add_refills_and_cancels(panel: Panel, seed: OpenedCustomer) -> None:
+    """Free orders of the seed's customer that staff deliver: 201 to 207, with the refills 1 to 3."""
+    offers = {"rate": "0", "free": True, "minimum": 1, "refill": True, "cancel": True}
+    service, brief = panel.service(id=6, **offers), panel.service(id=7, refill_days=7, **offers)
+    now, month_ago = panel.clock.now(), panel.clock.now() - timedelta(days=30)
+    panel.clock.instant = month_ago
+    next_order_is(201)
+    orders = [panel.place(seed, brief if number == 204 else service) for number in range(201, 208)]
+    assert orders == list(range(201, 208))
+    for delivered, at in ((orders[:4], month_ago), (orders[4:5], now)):
+        done = [Delivery(order, State.COMPLETED, "by hand") for order in delivered]
+        assert record_deliveries(done, actor="staff", now=at) == [State.COMPLETED] * len(delivered)
+    next_refill_is(1)
+    week_ago = now - timedelta(days=7)
+    request_refills([RefillAsk(seed.account_id, ["201", "202", "203"])], now=week_ago)
+    ends = [(1, RefillState.COMPLETED), (2, RefillState.REJECTED)]
+    resolve_refills([Resolution(number, state, "by hand") for number, state in ends], actor="staff", now=week_ago)
+    request_cancels([CancelAsk(seed.account_id, ["207"])], now=week_ago)
+    Service.objects.filter(id__in=(service.id, brief.id)).update(enabled=False)
+    panel.clock.instant = now

@@ -109,6 +109,31 @@ def test_parallel_request_ids_are_each_placed_once_while_there_are_funds(
     assert panel.balance(customer) == 0
 
 
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_of_two_hundred_parallel_orders_for_one_link_exactly_one_is_placed(
+    panel: Panel, servers: list[ServeProcess], round_: int
+) -> None:
+    """By ten customers in both orders of their accounts, in several spellings, beside orders for other links."""
+    service = panel.service(rate="0.90", one_active_per_link=True)
+    customers = [panel.customer() for _ in range(10)]
+    spellings = ["https://example.com/page", "http://www.Example.com:80/page/", "example.com/page?utm_source=x"]
+    fields = {"action": "add", "service": str(service.id), "quantity": "100"}
+    links = [spellings[number % 3] if number % 4 else f"https://example.com/{number}" for number in range(PARALLEL)]
+    requests = [
+        post_form(key=customers[number * 7 % 10].api_key, link=link, **fields) for number, link in enumerate(links)
+    ]
+    with connections(servers, PARALLEL) as wires:
+        answers = ask_at_once(wires, requests)
+    told = Counter(
+        (link in spellings, b"order" in answer.body[:8]) for link, answer in zip(links, answers, strict=True)
+    )
+    assert told == {(True, True): 1, (True, False): PARALLEL * 3 // 4 - 1, (False, True): PARALLEL // 4}
+    refused = {answer.body for answer in answers if b"error" in answer.body[:8]}
+    assert refused == {b'{"error":"You have active order with this link. Please wait until order being completed."}'}
+    assert orders_written() == 1 + PARALLEL // 4
+    assert sum(panel.balance(customer) for customer in customers) == 1_000_000_000 - orders_written() * 90_000
+
+
 def test_parallel_orders_of_many_customers_each_take_their_own_money(panel: Panel, servers: list[ServeProcess]) -> None:
     """Ten customers with funds for one, two, … ten orders, each asking for twenty at the same moment."""
     service = panel.service(rate="0.90")

@@ -42,7 +42,7 @@ def everything_written() -> tuple[object, ...]:
     return _asked(
         """SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_event), (SELECT count(*) FROM work),
                   (SELECT count(*) FROM attempt), (SELECT count(*) FROM transfer), (SELECT count(*) FROM deposit),
-                  (SELECT count(*) FROM order_request),
+                  (SELECT count(*) FROM order_request), (SELECT count(*) FROM active_link),
                   (SELECT array_agg((id, state) ORDER BY id)::text FROM refill),
                   (SELECT count(*) FROM orders WHERE cancel_requested_at IS NOT NULL),
                   (SELECT array_agg((id, balance_micros, seq) ORDER BY id)::text FROM account)"""

@@ -29,6 +29,8 @@ _CHANGEABLE: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "enabled": (_is_flag, "yes or no"),
     "free": (_is_flag, "yes or no"),
     "links": (lambda value: value in list(LinkKind), f"one of {', '.join(LinkKind)}"),
+    # Switched on through orders/actions/guard.py, which takes the unfinished orders in.
+    "one_active_per_link": (_is_flag, "yes or no"),
     "name": (_is_name, "a text of one line and at most 255 characters, without blanks around it"),
 }
 
@@ -143,6 +145,7 @@ def _described(service: Service) -> dict[str, Any]:
         "cancel": service.cancel,
         "dripfeed": service.dripfeed,
         "links": service.links,
+        "one_active_per_link": service.one_active_per_link,
         "forbidden_links": sorted(row.pattern for row in service.forbidden_links.all()),
         "routes": [
             {

@@ -13,6 +13,9 @@ from hawker.protocol.params import is_address, is_handle
 MAX_PATTERN = 200
 
 _HOST = re.compile(r"[\w\-]+(\.[\w\-]+)+")
+_PARTS = re.compile(r"(?:https?://)?([^/?#:]*)(:[0-9]*)?([^?#]*)(?:\?([^#]*))?(#.*)?", re.IGNORECASE | re.DOTALL)
+_TRACKING = re.compile(r"(utm_\w+|fbclid|gclid|igsh|igshid)(=|$)", re.IGNORECASE)
+_USUAL_PORTS = ("", ":", ":80", ":443")
 _HOST_OF_LINK = re.compile(r"(?:https?://)?([^/?#:]*)", re.IGNORECASE)
 
 
@@ -94,6 +97,31 @@ def host_of(link: str) -> str:
         except UnicodeError:
             host = _folded(host)
     return host.lower()
+
+
+def comparable_link(link: str) -> str:
+    """What two links have in common that lead to the same place, as far as that can be told from their text.
+
+    Of an address: without scheme, `www.`, the usual ports, a slash at the end and what share buttons add; the host in
+    lower case, percent signs read. Of a handle, or a user name: without `@`, in lower case. Upper and lower case in a
+    path stay different, and so do a handle and the address of its page: networks differ in what is the same there.
+    """
+    if is_handle(link) and ("." not in link or link.startswith(("@", "#"))):
+        return _folded(link.removeprefix("@"))
+    parts = _PARTS.fullmatch(link)
+    assert parts is not None, "every part may be empty"
+    _, port, path, query, fragment = (part or "" for part in parts.groups())
+    host = host_of(link).removeprefix("www.")
+    kept = "&".join(piece for piece in query.split("&") if piece and not _TRACKING.match(piece))
+    return "".join(
+        [
+            host,
+            "" if port in _USUAL_PORTS else port,
+            unquote(path).rstrip("/"),
+            f"?{unquote(kept)}" if kept else "",
+            fragment if len(fragment) > 1 else "",
+        ]
+    )
 
 
 def _folded(text: str) -> str:

@@ -49,6 +49,7 @@ class Service(models.Model):
     free = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
     links = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in LinkKind], db_default="any")
+    one_active_per_link = models.BooleanField(db_default=False)
     position = models.IntegerField(default=0)
     subscription = models.CharField(
         max_length=10, choices=SubscriptionMode, default=SubscriptionMode.FORWARDED, db_default="forwarded"

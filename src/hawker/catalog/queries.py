@@ -4,7 +4,7 @@ READ_VERSION = "SELECT version FROM catalogue_version WHERE id = 1"
 
 READ_SERVICES = """
     SELECT s.id, s.name, c.name, s.type, s.rate, s.minimum, s.maximum, s.refill, s.cancel, s.dripfeed, s.free,
-           s.links, s.subscription, s.post_source, s.post_url, s.post_private, s.old_posts,
+           s.links, s.one_active_per_link, s.subscription, s.post_source, s.post_url, s.post_private, s.old_posts,
            r.provider_id, r.upstream_service, r.cost_rate
       FROM service s
       JOIN category c ON c.id = s.category_id
@@ -15,7 +15,7 @@ READ_SERVICES = """
 """
 """What is sold now, in the order it is shown, each with the first of its routes."""
 
-READ_FORBIDDEN_LINKS = "SELECT service_id, pattern FROM forbidden_link"
+READ_FORBIDDEN_LINKS = "SELECT service_id, pattern FROM forbidden_link ORDER BY id"
 
 READ_PERCENTAGES = """
     SELECT p.account_id, COALESCE(p.percent_hundredths, g.percent_hundredths)

@@ -56,6 +56,7 @@ class SoldService:
     free: bool
     links: LinkKind
     forbidden: ForbiddenLinks
+    one_active_per_link: bool
     route: OfferedRoute | None
     posts: PostAddress | None = None
     """Of a service of type Subscriptions: where its posts are looked for, None where the provider does that."""
@@ -175,8 +176,9 @@ def _forbidden(rows: Iterable[Row]) -> Mapping[int | None, ForbiddenLinks]:
 
 
 def _sold(row: Row, forbidden: Mapping[int | None, ForbiddenLinks]) -> SoldService | None:
-    id_, name, category, type_name, rate, minimum, maximum, refill, cancel, dripfeed, free, links, *bought = row
-    mode, source, template, allow_private, old_posts, provider_id, upstream_service, cost_rate = bought
+    id_, name, category, type_name, rate, minimum, maximum, refill, cancel, dripfeed, free, links, *rest = row
+    one_active_per_link, mode, source, template, allow_private, old_posts, *bought = rest
+    provider_id, upstream_service, cost_rate = bought
     service_type = find_type(type_name)
     if service_type is None:
         return None
@@ -196,6 +198,7 @@ def _sold(row: Row, forbidden: Mapping[int | None, ForbiddenLinks]) -> SoldServi
         free=free,
         links=LinkKind(links),
         forbidden=forbidden.get(id_, forbidden[None]),
+        one_active_per_link=one_active_per_link,
         route=route,
         posts=PostAddress(source, template, allow_private) if mode == SubscriptionMode.LOCAL else None,
         old_posts=old_posts,

@@ -47,11 +47,22 @@ def set_(
     name: Annotated[str | None, typer.Option(help="What customers read.")] = None,
     free: Annotated[bool | None, typer.Option("--free/--no-free", help="A gift: orders cost nothing.")] = None,
     links: Annotated[str | None, typer.Option(help="What it takes as a link: any, url or handle.")] = None,
+    one_active_per_link: Annotated[
+        bool | None,
+        typer.Option(
+            "--one-active-per-link/--no-one-active-per-link", help="One unfinished order for a link at a time."
+        ),
+    ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Change how a service may be ordered; what is not named stays. Answers the service as it is then."""
     del data_dir
-    options: dict[str, object] = {"name": name, "free": free, "links": links}
+    options: dict[str, object] = {
+        "name": name,
+        "free": free,
+        "links": links,
+        "one_active_per_link": one_active_per_link,
+    }
     changes = {field: value for field, value in options.items() if value is not None}
     if not changes:
         fail("say what to change, such as --links url")
@@ -79,11 +90,11 @@ def disable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> No
 
 
 def _change(services: list[int], changes: dict[str, object]) -> None:
-    from hawker.catalog.actions import change_services
     from hawker.catalog.errors import BadChange, NoSuchService
+    from hawker.orders.actions.guard import change_guarded_services
 
     with sentences(BadChange, NoSuchService):
-        change_services(services, changes)
+        change_guarded_services(services, changes)
 
 
 def _described(service: int) -> dict[str, Any]:

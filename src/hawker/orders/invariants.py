@@ -173,6 +173,16 @@ INVARIANTS = (
                OR o.parent_id IS NOT NULL""",
     ),
     Invariant(
+        "links",
+        "a link that is taken has an unfinished order of its service",
+        "SELECT count(*) FROM active_link",
+        """SELECT format('link %s of service %s: order %s is missing, finished, a child, or another service''s',
+                         a.link_digest, a.service_id, a.order_id)
+             FROM active_link a LEFT JOIN orders o ON o.id = a.order_id
+            WHERE o.service_id IS DISTINCT FROM a.service_id OR o.parent_id IS NOT NULL
+               OR o.state IN ('completed', 'partial', 'canceled', 'expired')""",
+    ),
+    Invariant(
         "references",
         "every order's account and service exist",
         _ORDERS,

@@ -447,3 +447,18 @@ class OrderRequest(models.Model):
         db_table = "order_request"
         # Rows come in the order of their time, so this index is a few pages whatever the table holds.
         indexes = [BrinIndex(fields=["created_at"], name="order_request_age")]
+
+
+class ActiveLink(models.Model):
+    """A link with an unfinished order, of a service that takes one at a time. Gone when the order ends.
+
+    `link_digest` is of the link without what makes no difference (catalog/links.py).
+    """
+
+    pk = models.CompositePrimaryKey("service_id", "link_digest")
+    service_id = models.BigIntegerField()
+    link_digest = models.CharField(max_length=32, db_collation="C")
+    order_id = models.BigIntegerField(unique=True)
+
+    class Meta:
+        db_table = "active_link"

@@ -139,6 +139,12 @@ class IncorrectLink(Refusal):
     code: ClassVar[str] = "incorrect_link"
 
 
+class ActiveOrder(Refusal):
+    """The service takes one order for a link at a time, and one is not finished."""
+
+    code: ClassVar[str] = "active_order"
+
+
 class TooManyIds(Refusal):
     """A list of more than 100 ids; it is refused whole, never cut."""
 

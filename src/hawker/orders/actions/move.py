@@ -97,7 +97,7 @@ def write_changes(cursor: Cursor, changes: Sequence[Change], book: Book, *, acto
     write_events(cursor, [event for change in changes for event in _events(change)], actor=actor, now=now)
     ended = [change.order_id for change in changes if change.path and is_finished(change.path[-1])]
     if ended:
-        ask(cursor, queries.END_WORK, (ended,))
+        ask(cursor, queries.END_WORK, (ended, ended))
     _write_drips(cursor, [change.order_id for change in changes if change.starts_no_more], runs_of, now)
     for change in changes:
         settlement = change.settlement

@@ -11,13 +11,14 @@ from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book, lock_accounts, open_book
 from hawker.ledger.errors import NotEnoughFunds
+from hawker.orders.actions.guard import open_guard
 from hawker.orders.actions.requests import ask_memory
 from hawker.orders.actions.subscribe import insert_subscriptions
 from hawker.orders.queries import drip as drip_queries
 from hawker.orders.queries import place as queries
 from hawker.orders.rules import Quote, quote
 from hawker.orders.subscription_rules import SubscriptionQuote, quote_subscription
-from hawker.protocol.errors import IncorrectService
+from hawker.protocol.errors import ActiveOrder, IncorrectService
 from hawker.protocol.params import Value, read_whole, write_date
 from hawker.protocol.service_types import QuantityRule, read_order_form
 
@@ -51,25 +52,28 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
     catalogue = catalogue_at(cursor, version)
     book = open_book(locked)
     memory = asked_memory.read()
+    quotes = [_quote(draft, catalogue, now) for draft in drafts]
+    guard = open_guard(cursor, quotes)
     answers: list[int | Refusal] = []
     placed: list[tuple[int, int, Quote]] = []
-    for place, (draft, (order_id,)) in enumerate(zip(drafts, taken, strict=True)):
-        if (remembered := memory.recall(place)) is not None:
-            answers.append(remembered)
-            continue
-        quoted = _quote(draft, catalogue, now)
-        if isinstance(quoted, Quote):
-            if _charge(book, draft.account_id, order_id, quoted):
-                placed.append((order_id, draft.account_id, quoted))
-                answers.append(order_id)
-                memory.keep(place, order_id)
-            else:
-                answers.append(NotEnoughFunds())
-        else:
+    for place, (draft, quoted, (order_id,)) in enumerate(zip(drafts, quotes, taken, strict=True)):
+        if (answered := memory.recall(place)) is not None:
+            answers.append(answered)
+        elif isinstance(quoted, Refusal):
             answers.append(quoted)
+        elif not guard.admits(quoted):
+            answers.append(ActiveOrder())
+        elif not _charge(book, draft.account_id, order_id, quoted):
+            answers.append(NotEnoughFunds())
+        else:
+            placed.append((order_id, draft.account_id, quoted))
+            answers.append(order_id)
+            memory.keep(place, order_id)
+            guard.keep(quoted, order_id)
     if placed:
         _write(cursor, placed, book, now)
         memory.write(cursor, now)
+        guard.write(cursor)
     failpoint("place-before-commit")
     return answers
 

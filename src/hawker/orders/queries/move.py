@@ -33,8 +33,11 @@ DELETE_WORK = """
      WHERE w.order_id = f.order_id AND w.kind = f.kind
 """
 
-END_WORK = "DELETE FROM work WHERE order_id = ANY(%s::bigint[])"
-"""Whatever was still due for orders that have ended."""
+END_WORK = """
+    WITH freed AS (DELETE FROM active_link WHERE order_id = ANY(%s::bigint[]))
+    DELETE FROM work WHERE order_id = ANY(%s::bigint[])
+"""
+"""Whatever was still due for orders that have ended. Their links are free for others."""
 
 PUT_WORK = """
     INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)

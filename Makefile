@@ -25,7 +25,7 @@ run: setup
 	$(BIN)/hawker up --demo
 
 check: setup
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache

@@ -8,9 +8,10 @@ from urllib.parse import quote_plus
 
 import pytest
 from bad_values import EVERY_TEXT, JSON_VALUES, NUL, RAW_BYTES, is_good_link, sent_as_nothing
-from raw_http import Answer, Wire, post
 from seed_document import read_strictly
 from world import World, everything_written
+
+from raw_http import Answer, Wire, post
 
 REQUEST, KEY, SERVICE, ORDER = "Incorrect request", "Invalid API key", "Incorrect service ID", "Incorrect order ID"
 QUANTITY, LINK, COMMENTS = "Incorrect quantity", "Incorrect link", "Incorrect comments"

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from raw_http import Wire, post_form
 from seed_document import compact, differences, example, read_strictly
 from world import World, everything_written, next_order_is, orders_written
+
+from raw_http import Wire, post_form
 
 
 def asked(world: World, **fields: str) -> bytes:

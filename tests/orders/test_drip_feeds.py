@@ -1,5 +1,8 @@
 """Drip-feeds from the API to the last cent: charged at once, started at their time, ended with their runs."""
 
+import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -405,3 +408,26 @@ def test_a_manual_service_has_its_runs_queued_for_staff(panel: Panel, feed: Feed
     assert [child["state"] for child in feed.shown()["children"]] == ["queued"] * 3
     assert not Work.objects.exclude(kind="drip").exists()
     assert Order.objects.count() == 4
+
+
+def told(*words: str) -> Any:
+    """What this command says on stdout, over this test's panel."""
+    command = [sys.executable, "-m", "hawker", *words]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, text=True, timeout=60).stdout)
+
+
+def test_the_operator_sees_the_runs_and_has_them_checked(
+    sandbox: SandboxProcess, upstream: Provider, feed: Feed
+) -> None:
+    feed.place(upstream)
+    feed.sweep()
+    feed.pass_minutes(10, sandbox)
+    shown = told("order", "show", str(feed.order))
+    plan = {"runs": 3, "interval_minutes": 10, "started": 2, "stops_after": 3}
+    assert {name: shown["drip"][name] for name in plan} == plan
+    assert (shown["charge"], shown["handed"], shown["refunded"]) == ("0.27", "0.18", "0.00")
+    assert [(run["part"], run["charge"]) for run in shown["children"]] == [(1, "0.09"), (2, "0.09")]
+    run = told("order", "show", str(shown["children"][1]["order"]))
+    assert (run["parent"], run["part"], run["drip"]) == (feed.order, 2, None)
+    verified = told("verify")
+    assert (verified["ok"], verified["checked"]["drip"]) == (True, 1)

@@ -44,8 +44,8 @@ _KEYS = """
 _CATALOGUE = """
     WITH provider AS (
         INSERT INTO provider (name, url, key_cipher, currency, exchange_rate, allow_private, enabled, pause_reason,
-                              failures, created_at)
-        SELECT 'upstream ' || n, 'https://upstream' || n || '.invalid/api/v2', '', 'USD', '1', false, true, '', 0, now()
+                              created_at)
+        SELECT 'upstream ' || n, 'https://upstream' || n || '.invalid/api/v2', '', 'USD', '1', false, true, '', now()
           FROM generate_series(1, 2) n
         RETURNING id),
     category AS (

@@ -246,6 +246,7 @@ REFUSALS = {
     Kind.COUNT: "Incorrect field",
     Kind.CHOICE: "Incorrect field",
     Kind.TEXT: "Incorrect field",
+    Kind.NAME: "Incorrect field",
     Kind.LINES: "Incorrect field",
     Kind.DATE: "Incorrect field",
 }

@@ -116,31 +116,36 @@ _building = Lock()
 
 
 def ask_version(cursor: Cursor) -> Cursor:
-    """Ask for the number of the catalogue that is valid in this transaction."""
+    """Ask for the number of the catalogue that is valid in this transaction; `version_of` reads it."""
     return ask(cursor, queries.READ_VERSION)
 
 
-def catalogue_at(cursor: Cursor, asked_version: Cursor) -> Catalogue:
-    """The catalogue of the version asked for, from memory where that number is held, else read and kept.
+def version_of(asked: Cursor) -> int:
+    """The number that was asked for."""
+    row = asked.fetchone()
+    assert row is not None, "migrations write the one row"
+    return int(row[0])
+
+
+def catalogue_at(cursor: Cursor, version: int) -> Catalogue:
+    """The catalogue of this version, from memory where that number is held, else read and kept.
 
     The number is read before the rest: a change between the two puts the older number on newer rows,
     which only makes the next caller read once more. Two threads may both read, and one of them builds;
     where they read different numbers the last one's is kept, which at worst costs a third reading.
     """
     global _current  # noqa: PLW0603 - one catalogue per process is the point
-    row = asked_version.fetchone()
-    assert row is not None, "migrations write the one row"
     held = _current
-    if held.version == row[0]:
+    if held.version == version:
         return held
     asked = [ask(cursor, statement) for statement in queries.READ_CATALOGUE]
     services, forbidden, percentages, rates = [rows.fetchall() for rows in asked]
     with _building:
         held = _current
-        if held.version == row[0]:
+        if held.version == version:
             return held
         _current = fresh = Catalogue(
-            version=row[0],
+            version=version,
             # Where nothing on sale has changed, the very same services: what was made ready of them stays good.
             services=held.services if held.rows == (services, forbidden) else _services(services, forbidden),
             prices=read_price_lists(percentages, rates, before=held.prices.values()),
@@ -151,7 +156,7 @@ def catalogue_at(cursor: Cursor, asked_version: Cursor) -> Catalogue:
 
 def refresh_catalogue() -> Catalogue:
     """The catalogue as it is now: one look at its number where this process holds it. Raises Unavailable."""
-    return in_transaction(lambda cursor: catalogue_at(cursor, ask_version(cursor)))
+    return in_transaction(lambda cursor: catalogue_at(cursor, version_of(ask_version(cursor))))
 
 
 def forget_catalogue() -> None:

@@ -4,11 +4,12 @@ The hot verbs bypass the ORM but not its connection: one driver, one address, on
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
 from django.db import connection
+from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from hawker.core.arrays import FlatListDumper
@@ -18,6 +19,8 @@ Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
 Result = TypeVar("Result")
 
 _TRIES = 3
+
+IDLE, INTRANS, INERROR = TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR
 
 
 def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False) -> Result:
@@ -32,24 +35,50 @@ def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False)
     Any other error of the database is a bug and surfaces as it is, rolled back.
     """
     for tries_left in reversed(range(_TRIES)):
-        committing = False
+        phase = _Phase()
         try:
             raw = _open_connection()
-            with ExitStack() as stack:
-                if pipelined:
-                    stack.enter_context(raw.pipeline())
-                stack.enter_context(raw.transaction())
+            if pipelined and raw.pgconn.transaction_status == IDLE:
+                return _run_pipelined(raw, work, phase)
+            with raw.transaction():
                 result = work(psycopg.Cursor(raw))
-                committing = True
+                phase.committing = True
             return result
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             rolled_back = isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
-            again = rolled_back or (not committing and _is_lost())
+            again = rolled_back or (not phase.committing and _is_lost())
             if _is_lost():
                 connection.close()
             if not again or not tries_left:
                 raise Unavailable(str(error)) from error
     raise AssertionError("unreachable")
+
+
+@dataclass(slots=True)
+class _Phase:
+    """Whether the COMMIT may have been sent: from then on nobody knows but the database."""
+
+    committing: bool = False
+
+
+def _run_pipelined(
+    raw: "psycopg.Connection[tuple[Any, ...]]", work: Callable[[Cursor], Result], phase: _Phase
+) -> Result:
+    """One transaction in one pipeline. The driver's own transaction() would wait for the last statements
+    before it sends the COMMIT: a round trip more, and a third of the CPU of a small batch (measured).
+    """
+    try:
+        with raw.pipeline():
+            raw.execute("BEGIN")
+            result = work(psycopg.Cursor(raw))
+            # A statement that failed on the way takes the COMMIT with it: the server skips what follows it.
+            phase.committing = True
+            raw.execute("COMMIT")
+    except BaseException:
+        if not raw.closed and raw.pgconn.transaction_status in (INTRANS, INERROR):
+            raw.execute("ROLLBACK")
+        raise
+    return result
 
 
 def in_snapshot(work: Callable[[Cursor], Result]) -> Result:
@@ -72,6 +101,11 @@ def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | None = None)
     asked = psycopg.Cursor(cursor.connection)
     asked.execute(statement, parameters)
     return asked
+
+
+def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Rows as the columns that `unnest` takes, also where there are none."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
 def _open_connection() -> "psycopg.Connection[tuple[Any, ...]]":

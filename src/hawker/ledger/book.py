@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from hawker.core.settings import settings
-from hawker.core.sql import Cursor, ask
+from hawker.core.sql import Cursor, ask, columns
 from hawker.ledger import queries
 from hawker.ledger.models import House, Kind
 
@@ -85,16 +86,22 @@ class Book:
         """
         if not self._entries:
             return
-        cursor.execute(
-            queries.INSERT_TRANSFERS, (settings().currency, now, *map(list, zip(*self._entries, strict=True)))
-        )
+        cursor.execute(queries.INSERT_TRANSFERS, self.transfer_values(now))
+        if any(position.seq != position.seq_before for position in self.positions.values()):
+            cursor.execute(queries.UPDATE_ACCOUNTS, self.account_values())
+
+    def transfer_values(self, now: datetime) -> tuple[Any, ...]:
+        """The values of INSERT_TRANSFERS, for who writes them in one statement with rows of their own."""
+        return (settings().currency, now, *columns(self._entries, 9))
+
+    def account_values(self) -> tuple[Any, ...]:
+        """The values of UPDATE_ACCOUNTS: the accounts that these entries move."""
         moved = [
             (account, position.seq_before, position.balance_micros, position.seq)
             for account, position in self.positions.items()
             if position.seq != position.seq_before
         ]
-        if moved:
-            cursor.execute(queries.UPDATE_ACCOUNTS, tuple(map(list, zip(*moved, strict=True))))
+        return tuple(columns(moved, 4))
 
 
 def lock_accounts(cursor: Cursor, account_ids: Iterable[int]) -> Cursor:

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
-from hawker.catalog.snapshot import Catalogue, ask_version, catalogue_at
+from hawker.catalog.snapshot import Catalogue, catalogue_at
 from hawker.core.errors import Refusal
 from hawker.core.failpoints import failpoint
-from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.core.sql import Cursor, ask, columns, in_transaction
 from hawker.ledger.book import Book, lock_accounts, open_book
 from hawker.ledger.errors import NotEnoughFunds
 from hawker.orders.actions.guard import open_guard
@@ -45,10 +46,10 @@ def place_orders(drafts: Sequence[Draft], *, now: datetime) -> list[int | Refusa
 def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int | Refusal]:
     # One round trip: the catalogue is held, the accounts are locked, the numbers are taken.
     ask(cursor, queries.HOLD_CATALOGUE)
-    version = ask_version(cursor)
+    taken = ask(cursor, queries.READ_VERSION_TAKE_IDS, (len(drafts),))
     locked = lock_accounts(cursor, (draft.account_id for draft in drafts))
     asked_memory = ask_memory(cursor, drafts)
-    taken = ask(cursor, queries.TAKE_ORDER_IDS, (len(drafts),))
+    version, order_ids = _first(taken)
     catalogue = catalogue_at(cursor, version)
     book = open_book(locked)
     memory = asked_memory.read()
@@ -56,7 +57,7 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
     guard = open_guard(cursor, quotes)
     answers: list[int | Refusal] = []
     placed: list[tuple[int, int, Quote]] = []
-    for place, (draft, quoted, (order_id,)) in enumerate(zip(drafts, quotes, taken, strict=True)):
+    for place, (draft, quoted, order_id) in enumerate(zip(drafts, quotes, order_ids, strict=True)):
         if (answered := memory.recall(place)) is not None:
             answers.append(answered)
         elif isinstance(quoted, Refusal):
@@ -99,21 +100,34 @@ def _charge(book: Book, account_id: int, order_id: int, quoted: Quote) -> bool:
     return True
 
 
+def _first(asked: Cursor) -> tuple[int, list[int]]:
+    row = asked.fetchone()
+    assert row is not None, "migrations write the one row"
+    return row[0], row[1]
+
+
 def _write(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], book: Book, now: datetime) -> None:
     plain = [item for item in placed if _is_plain(item[2])]
-    if plain:
-        _write_plain(cursor, plain, now)
     if len(plain) < len(placed):
         _write_parents(cursor, placed, now)
-    book.write(cursor, now)
+    work = [(order_id, quoted.service.route.provider_id) for order_id, _, quoted in plain if quoted.service.route]
+    cursor.execute(
+        queries.WRITE_PLACED,
+        (
+            *(now, now, *columns(_plain_rows(plain), 10)),
+            *(now, *columns(work, 2)),
+            *book.transfer_values(now),
+            *book.account_values(),
+        ),
+    )
 
 
 def _is_plain(quoted: Quote) -> bool:
     return quoted.form.runs is None and type(quoted) is Quote
 
 
-def _write_plain(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:
-    rows = [
+def _plain_rows(placed: Sequence[tuple[int, int, Quote]]) -> list[tuple[Any, ...]]:
+    return [
         (
             order_id,
             account_id,
@@ -128,10 +142,6 @@ def _write_plain(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: 
         )
         for order_id, account_id, quoted in placed
     ]
-    cursor.execute(queries.INSERT_ORDERS, (now, now, *map(list, zip(*rows, strict=True))))
-    work = [(order_id, quoted.service.route.provider_id) for order_id, _, quoted in placed if quoted.service.route]
-    if work:
-        cursor.execute(queries.INSERT_WORK, (now, *map(list, zip(*work, strict=True))))
 
 
 def _write_parents(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from hawker.catalog.rules import read_rate
-from hawker.catalog.snapshot import Catalogue, SoldService, ask_version, catalogue_at
+from hawker.catalog.snapshot import Catalogue, SoldService, ask_version, catalogue_at, version_of
 from hawker.core.failpoints import failpoint
 from hawker.core.money import format_micros
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -152,7 +152,7 @@ def _order(cursor: Cursor, limit: int, now: datetime) -> int:
     claimed = [_claimed(row) for row in ask(cursor, queries.CLAIM_SUBSCRIPTIONS, (now, limit))]
     if not claimed:
         return 0
-    catalogue = catalogue_at(cursor, version)
+    catalogue = catalogue_at(cursor, version_of(version))
     order_ids = [item.order_id for item in claimed]
     due: defaultdict[int, list[_Post]] = defaultdict(list)
     for order_id, *rest in ask(cursor, queries.READ_WAITING, (order_ids, now, MAX_POSTS_EACH)):

@@ -1,4 +1,6 @@
-"""Placing orders: two round trips a batch, whatever its size."""
+"""Placing orders: two round trips and four statements a batch, whatever its size."""
+
+from hawker.ledger import queries as ledger
 
 PLACING_LOCK = 1214347115
 """The advisory lock of placing: held shared by batches, exclusively by a catalogue change as it commits."""
@@ -7,9 +9,15 @@ HOLD_CATALOGUE = "SELECT pg_advisory_xact_lock_shared(1214347115)"
 """While this is held no catalogue change commits; the version read after it stays valid to our COMMIT."""
 
 TAKE_ORDER_IDS = "SELECT nextval('orders_id_seq') FROM generate_series(1, %s::bigint)"
-"""Numbers for the batch, so that orders, transfers and work can be written side by side."""
+"""Numbers for orders that others make: runs and posts."""
 
-INSERT_ORDERS = """
+READ_VERSION_TAKE_IDS = """
+    SELECT version, ARRAY(SELECT nextval('orders_id_seq') FROM generate_series(1, %s::bigint))
+      FROM catalogue_version WHERE id = 1
+"""
+"""The catalogue's number, and numbers for the batch, so that all its rows can be written side by side."""
+
+_INSERT_ORDERS = """
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
                         refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at)
     SELECT f.id, f.account_id, f.service_id, f.type, 'queued', f.link, f.quantity, f.extra, f.rate, f.charge_micros,
@@ -19,8 +27,18 @@ INSERT_ORDERS = """
         AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, cost_micros)
 """
 
-INSERT_WORK = """
+_INSERT_WORK = """
     INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)
     SELECT f.order_id, 'dispatch', f.provider_id, %s, 0, ''
       FROM unnest(%s::bigint[], %s::bigint[]) AS f(order_id, provider_id)
+"""
+
+WRITE_PLACED = f"""
+    WITH placed AS ({_INSERT_ORDERS}),
+         due AS ({_INSERT_WORK}),
+         written AS ({ledger.INSERT_TRANSFERS})
+    {ledger.UPDATE_ACCOUNTS}
+"""
+"""Orders, their work, their charges and the balances these leave, in one statement: each that travels alone costs
+the driver and the server as much as several rows do. The triggers look when all of it is there.
 """

@@ -12,6 +12,7 @@ _REPEAT = re.compile(r"\{([0-9]+) × (.*?)\}")
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|[rnt\\])")
 _PLAIN = {"r": "\r", "n": "\n", "t": "\t", "\\": "\\"}
 NEW_ORDER = "new_order"
+MOMENT = "moment"
 
 
 class BadCase(Exception):
@@ -26,9 +27,10 @@ class Reply:
     lines: list[str] = field(default_factory=list)
 
     def pattern(self, names: Mapping[str, str]) -> re.Pattern[bytes]:
-        """The exact bytes of the body; where a new order's number stands, any number."""
-        known = {**names, NEW_ORDER: "\0"}
+        """The exact bytes of the body; where a new order's number stands, any number, and where a moment, any."""
+        known = {**names, NEW_ORDER: "\0", MOMENT: "\1"}
         exact = re.escape(_bytes("\r\n".join(self.lines), known))
+        exact = exact.replace(re.escape(b"\1"), rb"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z")
         return re.compile(exact.replace(re.escape(b"\0"), rb"([1-9][0-9]*)"), re.DOTALL)
 
     @property

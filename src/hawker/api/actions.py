@@ -14,14 +14,16 @@ from hawker.core.errors import Refusal
 from hawker.core.settings import settings
 from hawker.ledger.actions import read_balances
 from hawker.orders.actions.cancel import CancelAnswers, CancelAsk, Canceling, request_cancels
+from hawker.orders.actions.listing import NEWEST, ListAsk, list_orders
 from hawker.orders.actions.place import Draft, place_orders
 from hawker.orders.actions.read import StatusAsk, read_statuses
 from hawker.orders.actions.refill import RefillAnswers, RefillAsk, RefillStatusAsk, read_refills, request_refills
 from hawker.protocol.errors import IncorrectOrder, IncorrectRequest, InvalidKey, RefillNotFound
-from hawker.protocol.params import read_ids
+from hawker.protocol.params import BEFORE, LIMIT, LISTED, Param, read_ids
 from hawker.protocol.replies import (
     balance_reply,
     cancels_reply,
+    listed_reply,
     order_reply,
     refill_reply,
     refill_status_reply,
@@ -37,6 +39,10 @@ MAX_STATUS_BATCH = 64
 
 MAX_CHANGE_BATCH = 16
 """Fewer still where each of a hundred ids is an order to lock and to change."""
+
+
+MAX_LIST_BATCH = 4
+"""And the fewest where each may carry a thousand orders to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +81,12 @@ class Actions:
         self._refill_statuses: Coalescer[RefillStatusAsk, Mapping[str, RefillStatus]] = Coalescer(
             read_refills, executor=executor, max_batch=MAX_STATUS_BATCH
         )
+        self._lists: Coalescer[ListAsk, list[str]] = Coalescer(list_orders, executor=executor, max_batch=MAX_LIST_BATCH)
         self.by_name: Mapping[str, Prepare] = {
             "add": self._add,
             "balance": self._balance,
             "cancel": self._cancel,
+            "orders": self._orders,
             "refill": self._refill,
             "refill_status": self._refill_status,
             "status": self._status,
@@ -93,6 +101,10 @@ class Actions:
         ids = [request.fields.get("order", "")] if listed is None else read_ids(listed)
         write = partial(_write_status, ids[0]) if listed is None else partial(statuses_reply, ids)
         return Asked(self._statuses, StatusAsk(grant.account_id, ids), write)
+
+    def _orders(self, grant: Grant, request: Request) -> Asked:
+        limit, before = _whole(LIMIT, request, LISTED), _whole(BEFORE, request, NEWEST)
+        return Asked(self._lists, ListAsk(grant.account_id, limit, before), listed_reply)
 
     def _add(self, grant: Grant, request: Request) -> Asked:
         _check_may_write(grant, request)
@@ -145,6 +157,12 @@ def _check_may_write(grant: Grant, request: Request) -> None:
         raise IncorrectRequest
     if grant.scope is not KeyScope.ORDER:
         raise InvalidKey
+
+
+def _whole(param: Param, request: Request, otherwise: int) -> int:
+    """The number that was sent, else the other. Raises the parameter's refusal of what is none."""
+    text = request.fields.get(param.name)
+    return otherwise if text is None else int(str(param.read(text)))
 
 
 def _refusal(answer: object) -> Refusal | None:

@@ -16,15 +16,13 @@ from hawker.core.addresses import Address, caller_of
 from hawker.core.errors import Unavailable
 from hawker.limits.actions import Admission, Call, admit_calls, are_calls_limited, quotas_of, release_calls
 from hawker.limits.rules import Standing
-from hawker.protocol.params import MAX_IDS, read_whole
+from hawker.protocol.params import LISTED, MAX_IDS, MAX_LISTED, read_whole
 from hawker.protocol.request import Request
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Reply = TypeVar("Reply")
 
 ORDERS_TO_A_TOKEN = 10
-LISTED, MAX_LISTED = 100, 1000
-"""How many orders `action=orders` lists without a `limit`, and at most."""
 
 MAX_NOTED = 10_000
 RELEASE_SECONDS = 2.0

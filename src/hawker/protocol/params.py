@@ -16,6 +16,9 @@ from hawker.protocol.errors import (
 )
 
 MAX_IDS = 100
+LISTED, MAX_LISTED = 100, 1_000
+"""How many orders `action=orders` lists without a `limit`, and at most."""
+
 MAX_LINES = 100_000
 MAX_LINK = 2_048
 MAX_LINE = 2_000
@@ -184,3 +187,5 @@ REQUEST_ID = Param(
     required=False,
     max_length=128,
 )
+LIMIT = Param("limit", Kind.COUNT, "How many orders to list", required=False, minimum=1, maximum=MAX_LISTED)
+BEFORE = Param("before", Kind.COUNT, "List orders with a lower number than this", required=False, minimum=1)

@@ -103,6 +103,36 @@ def statuses_reply(ids: Sequence[str], objects: Mapping[str, str]) -> bytes:
     return f"{{{members}}}".encode()
 
 
+def listed_object(
+    *,
+    order: int,
+    service: int,
+    link: str,
+    quantity: int,
+    status: str,
+    created: str,
+    parent: int | None,
+    request_id: str | None,
+) -> str:
+    """One order of the list as JSON text: what was ordered around what `status` answers of it.
+
+    Numbers are numbers where other replies have them so (`order`, `service`), everything else is a string, as in
+    `status`. `parent` stands with the orders of a drip-feed or subscription only, `request_id` where one was given.
+    """
+    ordered = {"order": order, "service": service, "link": link, "quantity": str(quantity)}
+    after: dict[str, str | int] = {"created": created}
+    if parent is not None:
+        after["parent"] = parent
+    if request_id is not None:
+        after["request_id"] = request_id
+    return f"{_encode(ordered)[:-1].decode()},{status[1:-1]},{_encode(after)[1:].decode()}"
+
+
+def listed_reply(objects: Sequence[str]) -> bytes:
+    """`[{"order":23501,…},…]`."""
+    return f"[{','.join(objects)}]".encode()
+
+
 def refill_reply(refill_id: int) -> bytes:
     """`{"refill":"1"}`: of one order a text, as the seed shows it."""
     return b'{"refill":"%d"}' % refill_id

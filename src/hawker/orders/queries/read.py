@@ -32,3 +32,14 @@ READ_SUBSCRIPTIONS = """
      WHERE o.id = ANY(%s::bigint[])
 """
 """Subscriptions with what their orders cost in the end, and the numbers of the newest of these."""
+
+LIST_ORDERS = """
+    SELECT f.ask, o.id, o.service_id, o.link, o.quantity, o.created_at, o.parent_id, r.request_id
+      FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[]) AS f(ask, account_id, before, most)
+     CROSS JOIN LATERAL (SELECT id, service_id, link, quantity, created_at, parent_id FROM orders
+                          WHERE account_id = f.account_id AND id < f.before
+                          ORDER BY id DESC LIMIT f.most) o
+      LEFT JOIN order_request r ON r.order_id = o.id
+     ORDER BY f.ask, o.id DESC
+"""
+"""The newest orders of each account that asks, below a number, by the index of account and number."""

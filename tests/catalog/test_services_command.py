@@ -40,6 +40,7 @@ def test_a_service_is_shown_with_its_rules_and_routes(panel: Panel, sandbox: San
         "min": 50,
         "max": 10000,
         "refill": True,
+        "refill_days": 0,
         "cancel": False,
         "dripfeed": False,
         "links": "any",
@@ -75,6 +76,7 @@ def test_a_change_that_cannot_be_is_a_sentence_and_changes_nothing(panel: Panel)
     service = panel.service()
     assert "say what to change" in refused("service", "set", service.id)
     assert "links must be one of any, url, handle" in refused("service", "set", service.id, "--links", "a*b", "--free")
+    assert "refill_days must be between 0" in refused("service", "set", service.id, "--refill-days", "3651")
     for name in ("", " blanks ", "two\nlines", "n" * 256):
         with pytest.raises(BadChange, match="name must be"):
             change_services([service.id], {"free": True, "name": name})
@@ -89,7 +91,7 @@ HANDLES = ["@name", "name", "#tag"]
 def test_a_service_takes_links_of_its_kind(panel: Panel, server: ServeProcess) -> None:
     customer = panel.customer()
     urls, handles, any_ = panel.service(), panel.service(), panel.service()
-    assert told("service", "set", urls.id, "--links", "url", "--name", "New name")["links"] == "url"
+    assert told("service", "set", urls.id, "--links", "url", "--refill-days", 30)["refill_days"] == 30
     change_services([handles.id], {"links": "handle"})
 
     def answer(service: Service, link: str) -> str:

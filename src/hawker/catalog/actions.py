@@ -15,12 +15,19 @@ MAX_PATTERNS = 1_000
 """Of one service, and of all together: every order is held against both lists."""
 
 
+MAX_REFILL_DAYS = 3_650
+
+
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable() and value == value.strip()
+
+
+def _is_days(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_REFILL_DAYS
 
 
 _CHANGEABLE: Mapping[str, tuple[Callable[[object], bool], str]] = {
@@ -31,6 +38,7 @@ _CHANGEABLE: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "links": (lambda value: value in list(LinkKind), f"one of {', '.join(LinkKind)}"),
     # Switched on through orders/actions/guard.py, which takes the unfinished orders in.
     "one_active_per_link": (_is_flag, "yes or no"),
+    "refill_days": (_is_days, f"between 0 (without an end) and {MAX_REFILL_DAYS}"),
     "name": (_is_name, "a text of one line and at most 255 characters, without blanks around it"),
 }
 
@@ -142,6 +150,7 @@ def _described(service: Service) -> dict[str, Any]:
         "min": service.minimum,
         "max": service.maximum,
         "refill": service.refill,
+        "refill_days": service.refill_days,
         "cancel": service.cancel,
         "dripfeed": service.dripfeed,
         "links": service.links,

@@ -53,6 +53,9 @@ def set_(
             "--one-active-per-link/--no-one-active-per-link", help="One unfinished order for a link at a time."
         ),
     ] = None,
+    refill_days: Annotated[
+        int | None, typer.Option(help="For how many days after its end an order may be refilled; 0 without an end.")
+    ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Change how a service may be ordered; what is not named stays. Answers the service as it is then."""
@@ -62,6 +65,7 @@ def set_(
         "free": free,
         "links": links,
         "one_active_per_link": one_active_per_link,
+        "refill_days": refill_days,
     }
     changes = {field: value for field, value in options.items() if value is not None}
     if not changes:

@@ -40,6 +40,9 @@ REFILL_INVARIANTS = (
              FROM refill r JOIN orders o ON o.id = r.order_id
             WHERE r.account_id <> o.account_id OR o.state NOT IN ('completed', 'partial')
             UNION ALL
+           SELECT format('order %s: %s, ended at %s', id, state, ended_at) FROM orders
+            WHERE (ended_at IS NULL) = (state IN ('completed', 'partial', 'canceled', 'expired'))
+            UNION ALL
            SELECT format('attempt %s: for order %s, of a refill of order %s', a.id, a.order_id, r.order_id)
              FROM attempt a JOIN refill r ON r.id = a.refill_id WHERE a.order_id <> r.order_id""",
     ),

@@ -3,17 +3,15 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from canceling import cancel
+from slowly import slowly
 
 from hawker.catalog.models import Service
-from hawker.core import failpoints
 from hawker.core.money import format_micros
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.cancel import CancelAsk, request_cancels
@@ -31,7 +29,6 @@ from processes import SandboxProcess, ServeProcess, eventually, start_sandbox, s
 
 FUNDS = 10_000_000
 CHARGE = 90_000
-IN_COMMIT = "=sleep:0.7"
 
 
 @pytest.fixture
@@ -50,30 +47,6 @@ def order(panel: Panel, customer: OpenedCustomer, upstream: Provider) -> int:
     placed: int = panel.place(customer, panel.service(provider=upstream, cancel=True))
     panel.clock.advance(seconds=1)
     return placed
-
-
-@contextmanager
-def slowly(point: str, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator["list[Any]"]:
-    """Have the verb wait just before its COMMIT while the block runs; its answer is in the list after it."""
-    answers: list[Any] = []
-
-    def run() -> Any:
-        from django.db import connection
-
-        try:
-            return verb(*args, **kwargs)
-        finally:
-            connection.close()
-
-    failpoints.arm(point + IN_COMMIT)
-    try:
-        with ThreadPoolExecutor(1) as thread:
-            running = thread.submit(run)
-            time.sleep(0.3)
-            yield answers
-            answers.append(running.result())
-    finally:
-        failpoints.disarm()
 
 
 def test_a_cancel_waits_for_a_claim_that_is_being_committed(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from delivered import deliver, follow, refill, status
+from slowly import slowly
 
 from hawker.accounts.actions import issue_key
 from hawker.accounts.models import KeyScope, User
@@ -289,6 +290,16 @@ def test_many_who_ask_at_once_get_one_refill(
     assert answers == {b'{"refill":"%d"}' % shown["refill"]: 1, running: 31}
     panel.sweep()
     assert len(sandbox.calls("refill")) == 1
+
+
+def test_a_refill_waits_for_one_that_is_being_committed(
+    panel: Panel, server: ServeProcess, sandbox: SandboxProcess, customer: OpenedCustomer, service: Service
+) -> None:
+    order = deliver(panel, sandbox, customer, service)
+    ask = [RefillAsk(customer.account_id, [str(order)])]
+    with slowly("refill-before-commit", request_refills, ask, now=panel.clock.now()) as answers:
+        assert server.call(customer.api_key, "refill", order=order).error == RUNNING
+    assert [row["refill"] for row in panel.order(order)["refills"]] == [answers[0][0][str(order)]]
 
 
 def test_what_staff_delivered_is_refilled_by_staff(

@@ -101,12 +101,12 @@ _OLD_ORDERS = """
 _ORDERS = """
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
                         refunded_micros, earned_micros, settlements, cost_micros, start_count, remains, provider_id,
-                        upstream_id, created_at, updated_at)
+                        upstream_id, created_at, updated_at, ended_at)
     SELECT id, account_id, service_id, 'Default', state, 'https://example.com/old/' || n, quantity, NULL, %(rate)s,
            charge_micros, refunded_micros, earned_micros, (refunded_micros + earned_micros > 0)::int, cost_micros,
            CASE WHEN state <> 'queued' THEN n %% 10000 END, remains,
            CASE WHEN state <> 'queued' THEN provider_id END, CASE WHEN state <> 'queued' THEN id END,
-           created_at, created_at
+           created_at, created_at, CASE WHEN state IN ('completed', 'partial', 'canceled') THEN created_at END
       FROM old ORDER BY id
 """
 

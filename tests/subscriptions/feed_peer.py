@@ -10,10 +10,19 @@ from urllib.parse import unquote
 ITEM = "<item><title>{0}</title><link>https://posts.example/{0}</link><guid isPermaLink='false'>{0}</guid></item>"
 
 
+def document(*items: str) -> bytes:
+    """An RSS document of these items."""
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{"".join(items)}</channel></rss>'.encode()
+
+
 def rss(*posts: str, item: str = ITEM) -> bytes:
     """An RSS document of these posts, newest first."""
-    items = "".join(item.format(post) for post in posts)
-    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>x</title>{items}</channel></rss>'.encode()
+    return document(*(item.format(post) for post in posts))
+
+
+def dated(post: str, date: str) -> str:
+    """An item that says when it was posted."""
+    return f"<item><link>https://posts.example/{post}</link><pubDate>{date}</pubDate></item>"
 
 
 @dataclass
@@ -83,8 +92,13 @@ def start_feed_peer() -> Iterator[FeedPeer]:
         def log_message(self, format: str, *words: object) -> None:  # noqa: A002 - the name is http.server's
             """Keep quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Clients hang up in the middle of what is too long: no news."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         peer.base = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

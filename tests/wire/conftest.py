@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from scripted_upstream import start_scripted_upstream
 from world import World, build_world
 
 from panel import Panel, forget_rows
 from processes import ServeProcess, start_serve
+from scripted_upstream import start_scripted_upstream
 
 NO_LIMITS = {"HAWKER_LIMIT_FAILED_KEYS_PER_MINUTE": "0"}
 """These tests send thousands of wrong keys from one address; the limit itself is tested where limits are."""

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import psycopg
 from django.db import connection
-from scripted_upstream import ScriptedUpstream
 
 from hawker.catalog.models import Category, Service
 from hawker.catalog.pricing import AgreedRate, agree_rates, price_accounts
@@ -17,6 +16,7 @@ from hawker.orders.actions.staff import Delivery, Resolution, record_deliveries,
 from hawker.orders.models import RefillState, State
 from panel import Panel
 from processes import ServeProcess
+from scripted_upstream import ScriptedUpstream
 
 SHOWN = {
     1: {"rate": "0.99", "quantity": 438, "start_count": "3572", "status": "Partial", "remains": "157"},

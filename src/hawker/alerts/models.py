@@ -18,6 +18,9 @@ class AlertKind(models.TextChoices):
     BREAKER_OPEN = "breaker_open"  # a provider failed so often that it gets no orders
     LOW_BALANCE = "low_balance"  # our balance at a provider is below what the operator wants to see there
     BALANCE_DRIFT = "balance_drift"  # a provider's balance fell by more than we know of (I15)
+    SUBSCRIPTION_UNREAD = "subscription_unread"  # a provider made orders that cannot be charged: not named, or not read
+    SUBSCRIPTION_OWED = "subscription_owed"  # a provider delivered for a subscription what the balance does not cover
+    FEED_TROUBLE = "feed_trouble"  # a feed of subscriptions keeps failing, or is not believed
     PRICE_JUMP = "price_jump"  # a provider's price changed so much that the operator must look
 
 

@@ -187,8 +187,8 @@ class SubscriptionPost(models.Model):
     """One post of one subscription, and the order made for it: once, whatever lists it how often.
 
     `key` is the post's id at its source, or the upstream order's number where a provider made that order.
-    `due_at` is when to order; NULL while it cannot be said what (`problem` says why). `child_id` NULL
-    is a post that still waits.
+    `due_at` is when to order, NULL while it is not known what (`problem` says why). `child_id` NULL is a post that
+    still waits; one that `is_aside` is never ordered for, and only kept so that it is not found again.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -200,6 +200,7 @@ class SubscriptionPost(models.Model):
     due_at = models.DateTimeField(null=True)
     child_id = models.BigIntegerField(null=True)
     problem = models.CharField(max_length=300, default="", db_default="")
+    is_aside = models.BooleanField(db_default=False)
     seen_at = models.DateTimeField()
 
     class Meta:
@@ -227,6 +228,7 @@ class WorkKind(models.TextChoices):
     REFILL = "refill"  # a refill to be asked for upstream
     FOLLOW = "follow"  # a refill to be asked about
     CANCEL = "cancel"  # a cancel to be asked for upstream
+    BIND = "bind"  # orders that a provider made for a subscription, to be read and charged
     RECONCILE = "reconcile"  # an unknown attempt to be cleared up
 
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from hawker.catalog.snapshot import SoldService
+from hawker.core.money import CUSTOMER_STEP_MICROS
 from hawker.orders.models import State
 from hawker.orders.rules import WIRE_STATUS, Quote, check_links
 from hawker.posts.rules import fill
 from hawker.protocol.errors import IncorrectParameter, IncorrectService, QuantityAbove, QuantityBelow
 from hawker.protocol.params import Value
 from hawker.protocol.service_types import OrderForm
-from hawker.protocol.statuses import SubscriptionStatus
+from hawker.protocol.statuses import OrderStatus, SubscriptionStatus
+from hawker.protocol.upstream import UpstreamStatus
 
 SUBSCRIPTIONS = "Subscriptions"
 
@@ -100,6 +102,53 @@ def quantity_for(order_id: int, key: str, minimum: int, maximum: int) -> int:
     """
     drawn = hashlib.blake2b(f"{order_id} {key}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return minimum + int.from_bytes(drawn) % (maximum - minimum + 1)
+
+
+# --- subscriptions that a provider runs --------------------------------------------------------------
+
+
+_RELAYED: Mapping[SubscriptionStatus, State] = {
+    SubscriptionStatus.ACTIVE: State.ACTIVE,
+    SubscriptionStatus.PAUSED: State.PAUSED,
+    SubscriptionStatus.COMPLETED: State.COMPLETED,
+    SubscriptionStatus.EXPIRED: State.EXPIRED,
+    SubscriptionStatus.CANCELED: State.CANCELED,
+}
+
+
+def relayed_state(status: SubscriptionStatus) -> State:
+    """The state in which a subscription is when its provider tells this status."""
+    return _RELAYED[status]
+
+
+def relayed_quantity(answer: UpstreamStatus, minimum: int, maximum: int, cost_rate_units: int | None) -> int | None:
+    """The quantity of an order that a provider made for a subscription, or None where nothing tells it for certain.
+
+    Statuses of API v2 do not say it. What does: bounds that are equal; before anything is delivered, what remains;
+    else what the provider charges for it at the rate we know, which must lead to a quantity within the bounds, to
+    the last step of money. A canceled order of unknown quantity is worth nothing whatever it was: the least.
+    """
+    if minimum == maximum:
+        return minimum
+    remains = answer.remains
+    nothing_yet = answer.status in (OrderStatus.PENDING, OrderStatus.CANCELED)
+    if nothing_yet and remains is not None and minimum <= remains <= maximum:
+        return remains
+    if answer.status is OrderStatus.CANCELED:
+        return minimum
+    if answer.charge_micros is None or not cost_rate_units:
+        return None
+    undelivered = 0
+    if answer.status is OrderStatus.PARTIAL:
+        if remains is None or remains < 0:
+            return None
+        undelivered = remains
+    # Whole numbers only: quantity × rate / 10⁵ is micros, and panels round to their last decimal in any direction.
+    low = -(-(answer.charge_micros - CUSTOMER_STEP_MICROS + 1) * 100_000 // cost_rate_units)
+    high = (answer.charge_micros + CUSTOMER_STEP_MICROS - 1) * 100_000 // cost_rate_units
+    # The least that fits: of a rate so low that several do, never more is charged than was delivered.
+    quantity = max(low + undelivered, minimum)
+    return quantity if quantity <= min(high + undelivered, maximum) else None
 
 
 _WIRE: Mapping[str, str] = {

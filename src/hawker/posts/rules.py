@@ -35,12 +35,14 @@ class Post:
 class Sifted:
     """What a list tells. `listed` are its posts, newest first; `fresh` those never seen before, oldest first.
 
-    `doubt` says why the list is not believed: then `fresh` is empty, and everything in it counts as seen.
+    `doubt` says why the list is not believed: then `fresh` is empty, and everything in it counts as seen. `is_early`
+    tells that it has posts whose time has not come: the same list says more later.
     """
 
     listed: tuple[Post, ...]
     fresh: tuple[Post, ...]
     doubt: str = ""
+    is_early: bool = False
 
 
 def fill(template: str, username: str) -> str | None:
@@ -87,19 +89,21 @@ def marks_of(post: Post) -> tuple[str, str]:
 def sift(posts: Sequence[Post], known: Collection[str], *, watched: bool, now: datetime) -> Sifted:
     """Tell new posts from old ones, given those marks of the list's posts that are `known`.
 
-    `watched` is whether the feed was read before. A post dated more than a day ahead is left out until its time
-    comes. A list in which nothing is left of what was seen before, or with more than MAX_NEW new posts, is a feed
-    that changed its ids or its owner, and not believed.
+    `watched` is whether somebody has seen it before. A post dated more than a day ahead is left out until its time
+    comes. A list of several posts in which nothing is left of what was seen before (or that was empty before), or with
+    more than MAX_NEW new posts, is a feed that changed its ids, its owner or its mind, and not believed: what looks
+    like news would be paid for post by post.
     """
-    listed = _newest_first([post for post in posts if post.published is None or post.published <= now + TOLERANCE])
+    come = [post for post in posts if post.published is None or post.published <= now + TOLERANCE]
+    listed, is_early = _newest_first(come), len(come) < len(posts)
     fresh = tuple(post for post in reversed(listed) if not any(mark in known for mark in marks_of(post)))
     if not watched:
-        return Sifted(listed, ())
+        return Sifted(listed, (), is_early=is_early)
     if len(listed) > 1 and len(fresh) == len(listed):
-        return Sifted(listed, (), "nothing is left of the posts that were seen before")
+        return Sifted(listed, (), "nothing is left of the posts that were seen before", is_early)
     if len(fresh) > MAX_NEW:
-        return Sifted(listed, (), f"{len(fresh)} new posts at once")
-    return Sifted(listed, fresh)
+        return Sifted(listed, (), f"{len(fresh)} new posts at once", is_early)
+    return Sifted(listed, fresh, is_early=is_early)
 
 
 def is_since(post: Post, looked_at: datetime) -> bool:

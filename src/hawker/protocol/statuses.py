@@ -67,3 +67,15 @@ def read_order_status(text: str) -> OrderStatus | None:
 def read_refill_status(text: str) -> RefillStatus | None:
     """The refill status a panel means by `text`; None for a word we do not know."""
     return _REFILL_WORDS.get(_squeezed(text))
+
+
+_SUBSCRIPTION_WORDS: dict[str, SubscriptionStatus] = {
+    **{_squeezed(status): status for status in SubscriptionStatus},
+    "cancelled": SubscriptionStatus.CANCELED,
+    "complete": SubscriptionStatus.COMPLETED,
+}
+
+
+def read_subscription_status(text: str) -> SubscriptionStatus | None:
+    """The subscription status a panel means by `text`; None for a word we do not know."""
+    return _SUBSCRIPTION_WORDS.get(_squeezed(text))

@@ -187,18 +187,25 @@ def read_statuses(body: bytes, ids: Sequence[int]) -> dict[int, UpstreamStatus |
     An id that the answer leaves out is left out here too. A single-order answer is taken where one
     id was asked.
     """
+    rows = status_rows(body, ids)
+    return rows if isinstance(rows, Unreadable) else {asked: read_status(row) for asked, row in rows.items()}
+
+
+def status_rows(body: bytes, ids: Sequence[int]) -> dict[int, object] | Unreadable:
+    """What the answer says of each of `ids`, still to be read, or why the whole cannot be read."""
     answer = _decode(body)
     if not isinstance(answer, dict):
         return Unreadable("status", _describe(body))
     if answer.get("error") and not any(str(asked) in answer for asked in ids):
         return Unreadable("status", _error_text(answer["error"]))
     if len(ids) == 1 and "status" in answer:
-        return {ids[0]: _read_status(answer)}
+        return {ids[0]: answer}
     found = {asked: answer.get(str(asked)) for asked in ids}
-    return {asked: _read_status(row) for asked, row in found.items() if row is not None}
+    return {asked: row for asked, row in found.items() if row is not None}
 
 
-def _read_status(row: object) -> UpstreamStatus | Unreadable:
+def read_status(row: object) -> UpstreamStatus | Unreadable:
+    """One order's own answer."""
     if not isinstance(row, dict):
         return Unreadable("status", "not an object")
     if row.get("error"):

@@ -13,12 +13,14 @@ import structlog
 
 from hawker.core.clock import Clock
 from hawker.orders.actions.cancel_upstream import apply_cancels, claim_cancels
-from hawker.orders.actions.follow import apply_readings, claim_polls
+from hawker.orders.actions.follow import Polled, apply_readings, claim_polls
 from hawker.orders.actions.reading import Reading
 from hawker.orders.actions.refill_follow import apply_refill_readings, claim_follows
+from hawker.orders.actions.relay import apply_unread, claim_unread
 from hawker.orders.models import WorkKind
 from hawker.protocol.params import MAX_IDS
 from hawker.protocol.upstream import Unreadable, read_cancels, read_refill_statuses, read_statuses
+from hawker.protocol.upstream_subscriptions import read_polls
 from hawker.providers.actions import Access, Opener
 from hawker.providers.errors import CallFailed
 from hawker.worker.lines import Lines
@@ -47,21 +49,39 @@ Told = TypeVar("Told")
 class Question(Generic[Asked, Told]):
     """One kind of question: the call it makes, and the verbs that say what is due and what the answers change.
 
-    `claim` leases what is due; `read` answers by upstream id, without those that the provider left out, or why
-    the whole cannot be read; `apply` writes it down.
+    `claim` leases what is due; `read` takes the body and what was asked for, and answers by upstream id, without
+    those that the provider left out, or why the whole cannot be read; `apply` writes it down.
     """
 
     action: str
     parameter: str
     claim: Callable[..., list[Asked]]
-    read: Callable[[bytes, Sequence[int]], dict[int, Told | Unreadable] | Unreadable]
+    read: Callable[[bytes, Sequence[Asked]], dict[int, Told | Unreadable] | Unreadable]
     apply: Callable[..., None]
 
 
+def _by_ids(
+    read: Callable[[bytes, Sequence[int]], dict[int, Told | Unreadable] | Unreadable],
+) -> Callable[[bytes, Sequence[Due]], dict[int, Told | Unreadable] | Unreadable]:
+    """A reader that needs to know of what was asked for its numbers only."""
+    return lambda body, due: read(body, _ids(due))
+
+
+def _read_polls(body: bytes, due: Sequence[Polled]) -> dict[int, Any] | Unreadable:
+    return read_polls(body, _ids(due), {item.upstream_id for item in due if item.is_subscription})
+
+
+def _ids(due: Sequence[Due]) -> list[int]:
+    return [item.upstream_id for item in due]
+
+
 QUESTIONS: dict[WorkKind, Question[Any, Any]] = {
-    WorkKind.POLL: Question("status", "orders", claim_polls, read_statuses, apply_readings),
-    WorkKind.FOLLOW: Question("refill_status", "refills", claim_follows, read_refill_statuses, apply_refill_readings),
-    WorkKind.CANCEL: Question("cancel", "orders", claim_cancels, read_cancels, apply_cancels),
+    WorkKind.POLL: Question("status", "orders", claim_polls, _read_polls, apply_readings),
+    WorkKind.FOLLOW: Question(
+        "refill_status", "refills", claim_follows, _by_ids(read_refill_statuses), apply_refill_readings
+    ),
+    WorkKind.CANCEL: Question("cancel", "orders", claim_cancels, _by_ids(read_cancels), apply_cancels),
+    WorkKind.BIND: Question("status", "orders", claim_unread, _by_ids(read_statuses), apply_unread),
 }
 
 
@@ -112,15 +132,15 @@ class AskSweep(Generic[Asked, Told]):
     async def _ask(self, lines: Lines, due: Sequence[Asked]) -> list[Reading[Asked, Told]]:
         question = self._question
         (line,) = await lines.take(1)
-        ids = [item.upstream_id for item in due]
-        fields = {"key": self._access.key, "action": question.action, question.parameter: ",".join(map(str, ids))}
+        asked = ",".join(map(str, _ids(due)))
+        fields = {"key": self._access.key, "action": question.action, question.parameter: asked}
         try:
             answer = await line.call(fields, deadline_seconds=ASK_SECONDS)
         except CallFailed as failure:
             return [Reading(item, Unreadable(question.action, str(failure))) for item in due]
         finally:
             lines.give(line)
-        found = question.read(answer.body, ids)
+        found = question.read(answer.body, due)
         if isinstance(found, Unreadable):
             log.warning("answer unreadable", provider=self._access.name, action=question.action, why=found.why)
             return [Reading(item, found) for item in due]

@@ -86,7 +86,7 @@ class Sweeps:
                     stopping=lambda: self.stopping,
                 )
                 await sweep.run()
-            case WorkKind.POLL | WorkKind.FOLLOW | WorkKind.CANCEL:
+            case WorkKind.POLL | WorkKind.FOLLOW | WorkKind.CANCEL | WorkKind.BIND:
                 await AskSweep(
                     access,
                     QUESTIONS[kind],

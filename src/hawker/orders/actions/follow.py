@@ -12,10 +12,12 @@ from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.orders.actions.move import Change, Event, Terms, write_changes, write_events
 from hawker.orders.actions.reading import LEASE, Reading, after_silence, longest_wait, shortest_wait, spread
+from hawker.orders.actions.relay import apply_relays
 from hawker.orders.models import State
 from hawker.orders.queries import follow as queries
 from hawker.orders.rules import TRANSITIONS, is_finished, next_poll, state_of
 from hawker.protocol.upstream import UpstreamStatus
+from hawker.protocol.upstream_subscriptions import UpstreamSubscription
 from hawker.providers.health import Pace, ask_slots, use_slots
 
 ACTOR = "poll"
@@ -35,9 +37,10 @@ class Polled:
     moved_at: datetime
     tries: int
     leased_until: datetime
+    is_subscription: bool
 
 
-PollReading: TypeAlias = Reading[Polled, UpstreamStatus]
+PollReading: TypeAlias = Reading[Polled, UpstreamStatus | UpstreamSubscription]
 
 
 def claim_polls(provider_id: int, *, limit: int, now: datetime) -> list[Polled]:
@@ -66,6 +69,9 @@ def apply_readings(readings: Sequence[PollReading], *, now: datetime) -> None:
 
 
 def _apply(cursor: Cursor, readings: Sequence[PollReading], now: datetime) -> list[Raised]:
+    relays: list[Reading[Polled, UpstreamSubscription]] = [
+        Reading(r.asked, r.answer) for r in readings if isinstance(r.answer, UpstreamSubscription)
+    ]
     news = {r.asked.order_id: r.answer for r in readings if isinstance(r.answer, UpstreamStatus) and _is_news(r)}
     ended: set[int] = set()
     flips: list[Event] = []
@@ -77,13 +83,15 @@ def _apply(cursor: Cursor, readings: Sequence[PollReading], now: datetime) -> li
         write_changes(cursor, changes, book, actor=ACTOR, now=now)
         write_events(cursor, flips, actor=ACTOR, now=now)
         ended = {change.order_id for change in changes if change.settlement is not None}
+    raised, relays_ended = apply_relays(cursor, relays, now)
+    ended |= relays_ended
     again = [
         (reading.asked.order_id, *_next(reading, now)) for reading in readings if reading.asked.order_id not in ended
     ]
     if again:
         leased_until = max(reading.asked.leased_until for reading in readings)
         ask(cursor, queries.DEFER_POLLS, (leased_until, *map(list, zip(*again, strict=True))))
-    raised = [Raised(AlertKind.STATUS_FLIP, f"order {flip.order_id}", flip.reason) for flip in flips]
+    raised += [Raised(AlertKind.STATUS_FLIP, f"order {flip.order_id}", flip.reason) for flip in flips]
     opened = write_alerts(cursor, raised, now=now)
     failpoint("follow-before-commit")
     return opened
@@ -141,12 +149,12 @@ def _change(row: tuple[int, str, int, int, int, int, int, int], answer: Upstream
 def _next(reading: PollReading, now: datetime) -> tuple[datetime, int]:
     """When to ask again, and how often in a row nothing could be read."""
     polled, answer = reading.asked, reading.answer
-    if not isinstance(answer, UpstreamStatus):
+    if not isinstance(answer, UpstreamStatus | UpstreamSubscription):
         return after_silence(polled.tries, now)
     wait = next_poll(
         age=now - polled.moved_at,
         quantity=polled.quantity,
-        remains=answer.remains,
+        remains=answer.remains if isinstance(answer, UpstreamStatus) else None,
         shortest=shortest_wait(),
         longest=longest_wait(),
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
+from hawker.alerts.models import AlertKind
 from hawker.core.failpoints import failpoint
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -16,6 +18,9 @@ from hawker.posts.source import Failed, Look, Question, Unchanged
 
 LOOK_LEASE = timedelta(seconds=90)
 """Longer than a look may take: a killed worker's looks are soon due again, and looking twice costs a call."""
+
+ALARMING_FAILURES = 5
+"""So many looks in a row must fail before a person hears of a feed: about three hours, as they grow rare."""
 
 CANDIDATES = 200
 
@@ -32,12 +37,17 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What came of a look at a feed, for the operator: new posts of subscriptions, and what is wrong with the feed."""
+    """What came of a look at a feed: what is wrong with it, and whether a person must hear of that, or of its end."""
 
     feed_id: int
     url: str
-    posts: int
-    problem: str
+    problem: str = ""
+    is_alarming: bool = False
+    is_recovered: bool = False
+
+    @property
+    def subject(self) -> str:
+        return f"feed {self.feed_id}"
 
 
 @dataclass(slots=True)
@@ -101,10 +111,30 @@ def _read(row: tuple[Any, ...], *, whole: bool) -> Watch:
 def apply_looks(looks: Sequence[tuple[Watch, Look]], *, now: datetime) -> list[Looked]:
     """Write what looks found: posts to order for, and when to look again. Idempotent: a post is found once.
 
-    Raises Unavailable; the feeds are then due again when their leases end.
+    A feed that keeps failing, or is not believed, is told to a person. Raises Unavailable; the feeds are then due again
+    when their leases end.
     """
     ordered = sorted(looks, key=lambda item: item[0].feed_id)
-    return in_transaction(lambda cursor: [_apply(cursor, watch, look, now) for watch, look in ordered])
+
+    def work(cursor: Cursor) -> tuple[list[Looked], list[Raised]]:
+        looked = [_apply(cursor, watch, look, now) for watch, look in ordered]
+        raised = [
+            Raised(AlertKind.FEED_TROUBLE, item.subject, f"{item.url}: {item.problem}")
+            for item in looked
+            if item.is_alarming
+        ]
+        write_closed(
+            cursor,
+            AlertKind.FEED_TROUBLE,
+            [item.subject for item in looked if item.is_recovered],
+            by="it is read again",
+            now=now,
+        )
+        return looked, write_alerts(cursor, raised, now=now)
+
+    looked, opened = in_transaction(work)
+    log_alerts(opened)
+    return looked
 
 
 def _apply(cursor: Cursor, watch: Watch, look: Look, now: datetime) -> Looked:
@@ -114,10 +144,10 @@ def _apply(cursor: Cursor, watch: Watch, look: Look, now: datetime) -> Looked:
         failures += 1
         due_at = _due(now, failures, look.retry_after)
         ask(cursor, post_queries.UPDATE_FAILED, (due_at, failures, look.why[:300], watch.feed_id))
-        return Looked(watch.feed_id, watch.question.url, 0, look.why)
+        return Looked(watch.feed_id, watch.question.url, look.why, is_alarming=failures >= ALARMING_FAILURES)
     if isinstance(look, Unchanged):
         ask(cursor, post_queries.UPDATE_UNCHANGED, (_due(now), watch.feed_id))
-        return Looked(watch.feed_id, watch.question.url, 0, "")
+        return Looked(watch.feed_id, watch.question.url, is_recovered=failures > 0)
     watchers = [_Watcher(*row) for row in ask(cursor, queries.READ_WATCHERS, (watch.feed_id,))]
     marks = {mark: None for post in look.posts for mark in marks_of(post)}
     known = {row[0] for row in ask(cursor, post_queries.FIND_MARKS, (list(marks), watch.feed_id))}
@@ -127,10 +157,11 @@ def _apply(cursor: Cursor, watch: Watch, look: Look, now: datetime) -> Looked:
         ask(cursor, post_queries.INSERT_MARKS, (watch.feed_id, now, unseen))
     found = find_posts(sifted, watchers, now)
     _write_found(cursor, found, [watcher.order_id for watcher in watchers if watcher.looked_at is None], now)
-    kept = (look.etag, look.last_modified, look.digest, _due(now), sifted.doubt[:300], watch.feed_id)
-    ask(cursor, post_queries.UPDATE_READ, kept)
+    kept = ("", "", "") if sifted.is_early else (look.etag, look.last_modified, look.digest)
+    ask(cursor, post_queries.UPDATE_READ, (*kept, _due(now), sifted.doubt[:300], watch.feed_id))
     failpoint("look-before-commit")
-    return Looked(watch.feed_id, watch.question.url, len(found), sifted.doubt)
+    doubted = bool(sifted.doubt)
+    return Looked(watch.feed_id, watch.question.url, sifted.doubt, is_alarming=doubted, is_recovered=not doubted)
 
 
 def find_posts(sifted: Sifted, watchers: Sequence[_Watcher], now: datetime) -> list[_Found]:

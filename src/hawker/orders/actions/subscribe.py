@@ -5,11 +5,15 @@ them down as waiting, and this is the one place that makes orders of them.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import psycopg
+
+from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
+from hawker.alerts.models import AlertKind
 from hawker.catalog.rules import read_rate
 from hawker.catalog.snapshot import Catalogue, SoldService, ask_version, catalogue_at, version_of
 from hawker.core.failpoints import failpoint
@@ -20,7 +24,10 @@ from hawker.orders.actions.dispatch import HELD_UNTIL
 from hawker.orders.actions.move import Change, Due, replace_work, write_changes
 from hawker.orders.actions.parents import Parent, Stopped
 from hawker.orders.models import NO_PROVIDER, State, WorkKind
+from hawker.orders.queries import cancel as cancel_queries
 from hawker.orders.queries import place as place_queries
+from hawker.orders.queries import relay as relay_queries
+from hawker.orders.queries import settle as settle_queries
 from hawker.orders.queries import subscribe as queries
 from hawker.orders.rules import charge_for, cost_for
 from hawker.orders.subscription_rules import SubscriptionQuote, ends_at, quantity_for
@@ -28,6 +35,9 @@ from hawker.posts.rules import host_of
 
 ACTOR = "subscription"
 OFF_SALE_WAIT = timedelta(minutes=10)
+MAX_OWED = 3
+"""So many orders may a provider make for a subscription before they are paid for."""
+
 MAX_POSTS_EACH = 20
 """Most posts of one subscription in one transaction; the rest is due at once in the next."""
 
@@ -89,6 +99,7 @@ class _Claimed:
     parts: int
     has_looked: bool
     needed_micros: int | None
+    is_canceling: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,8 @@ class _Step:
     aside: list[tuple[int, str]] = field(default_factory=list)
     needed_micros: int | None = None
     off_sale: bool = False
+    stops: bool = False
+    alerts: list[Raised] = field(default_factory=list)
     change: Change | None = None
 
     @property
@@ -135,23 +148,32 @@ class _Step:
         return self.needed_micros is not None or self.off_sale
 
 
-def order_for_posts(*, limit: int, now: datetime) -> int:
+def order_for_posts(*, limit: int, now: datetime) -> bool:
     """Take up to `limit` due subscriptions: order for their due posts, end them, pause or resume them.
 
     Each order is charged to the customer in this transaction, at the catalogue's price of this moment; the first that
-    the balance does not cover pauses its subscription, and the posts wait. Answers how many subscriptions were
-    taken. Raises Unavailable; then nothing happened, or all of it did and is not done again.
+    the balance does not cover pauses its subscription, and the posts wait. Answers whether more may be due now.
+    Raises Unavailable; then nothing happened, or all of it did and is not done again.
     """
-    return in_transaction(lambda cursor: _order(cursor, limit, now))
+    while True:
+        try:
+            more, opened = in_transaction(lambda cursor: _order(cursor, limit, now))
+        except psycopg.errors.UniqueViolation as error:
+            # Another process bound the same upstream id between our look and our write: looking again finds it.
+            if error.diag.constraint_name not in ("attempt_upstream_unique", "orders_upstream_unique"):
+                raise
+        else:
+            log_alerts(opened)
+            return more
 
 
-def _order(cursor: Cursor, limit: int, now: datetime) -> int:
+def _order(cursor: Cursor, limit: int, now: datetime) -> tuple[bool, list[Raised]]:
     ask(cursor, place_queries.HOLD_CATALOGUE)
     version = ask_version(cursor)
     ask(cursor, queries.RESUME, (now, now))
     claimed = [_claimed(row) for row in ask(cursor, queries.CLAIM_SUBSCRIPTIONS, (now, limit))]
     if not claimed:
-        return 0
+        return False, []
     catalogue = catalogue_at(cursor, version_of(version))
     order_ids = [item.order_id for item in claimed]
     due: defaultdict[int, list[_Post]] = defaultdict(list)
@@ -160,13 +182,27 @@ def _order(cursor: Cursor, limit: int, now: datetime) -> int:
     waiting: dict[int, int] = dict(ask(cursor, queries.COUNT_WAITING, (order_ids,)).fetchall())
     numbers = iter(ask(cursor, place_queries.TAKE_ORDER_IDS, (sum(map(len, due.values())),)).fetchall())
     book = open_book(lock_accounts(cursor, (item.account_id for item in claimed)))
+    bound = _find_bound(cursor, claimed, due)
     steps = []
     for item in claimed:
         posts = [(number, post) for post, (number,) in zip(due[item.order_id], numbers, strict=False)]
-        steps.append(_step(item, posts, waiting.get(item.order_id, 0), catalogue, book, now))
+        steps.append(_step(item, posts, waiting.get(item.order_id, 0), catalogue, book, bound, now))
     _write(cursor, steps, book, now)
+    opened = write_alerts(cursor, [alert for step in steps for alert in step.alerts], now=now)
+    resumed = [_subject(step) for step in steps if step.claimed.needed_micros and step.needed_micros is None]
+    write_closed(cursor, AlertKind.SUBSCRIPTION_OWED, resumed, by="it was paid", now=now)
     failpoint("subscribe-before-commit")
-    return len(claimed)
+    return len(claimed) == limit or any(len(posts) == MAX_POSTS_EACH for posts in due.values()), opened
+
+
+def _find_bound(cursor: Cursor, claimed: Sequence[_Claimed], due: Mapping[int, Sequence[_Post]]) -> set[str]:
+    """The upstream numbers, among those of orders that a provider made, which other orders have already."""
+    ids = [(item.provider_id, int(post.key)) for item in claimed if not item.is_local for post in due[item.order_id]]
+    if not ids:
+        return set()
+    providers, numbers = zip(*ids, strict=True)
+    asked = (list(providers), ["add"] * len(ids), list(numbers))
+    return {f"{provider_id}/{number}" for provider_id, _, number in ask(cursor, settle_queries.FIND_BOUND, asked)}
 
 
 def _claimed(row: tuple[Any, ...]) -> _Claimed:
@@ -180,6 +216,7 @@ def _step(
     waiting: int,
     catalogue: Catalogue,
     book: Book,
+    bound: Collection[str],
     now: datetime,
 ) -> _Step:
     """Decide what becomes of one subscription, charging its orders in the book as it goes."""
@@ -190,8 +227,14 @@ def _step(
         return step
     service = catalogue.sold_to(claimed.account_id, claimed.service_id)
     for order_id, post in posts:
-        if not _make(step, order_id, post, service, book):
+        if not claimed.is_local and f"{claimed.provider_id}/{post.key}" in bound:
+            why = f"the provider lists its order {post.key}, which another order has"
+            step.aside.append((post.id, why))
+            step.alerts.append(Raised(AlertKind.UPSTREAM_ID_TWICE, _subject(step), why))
+        elif not _make(step, order_id, post, service, book):
             break
+    if step.needed_micros is not None and not claimed.is_local:
+        _tell_of_debt(step, waiting - len(step.children) - len(step.aside))
     done = claimed.is_local and claimed.has_looked and step.posts_left == 0
     if done and waiting == len(step.children) + len(step.aside):
         step.change = Change(claimed.order_id, claimed.state, (State.COMPLETED,), "every post was ordered for")
@@ -200,6 +243,20 @@ def _step(
     elif not step.waits and claimed.state is State.PAUSED and (claimed.is_local or claimed.needed_micros is not None):
         step.change = Change(claimed.order_id, claimed.state, (State.ACTIVE,), "it can go on")
     return step
+
+
+def _tell_of_debt(step: _Step, owed: int) -> None:
+    """The provider delivered what is not paid for: a person hears of it, and from MAX_OWED on it is told to stop."""
+    claimed = step.claimed
+    step.stops = owed >= MAX_OWED and not claimed.is_canceling
+    why = f"{owed} orders that the provider made wait for funds"
+    if owed >= MAX_OWED:
+        why += "; it was asked to end the subscription"
+    step.alerts.append(Raised(AlertKind.SUBSCRIPTION_OWED, _subject(step), why))
+
+
+def _subject(step: _Step) -> str:
+    return f"order {step.claimed.order_id}"
 
 
 def _make(step: _Step, order_id: int, post: _Post, service: SoldService | None, book: Book) -> bool:
@@ -262,6 +319,11 @@ def _write(cursor: Cursor, steps: Sequence[_Step], book: Book, now: datetime) ->
     changes = [step.change for step in steps if step.change is not None]
     # With no change at all this writes the charges alone.
     write_changes(cursor, changes, book, actor=ACTOR, now=now)
+    stopped = [step.claimed for step in steps if step.stops]
+    if stopped:
+        ask(cursor, cancel_queries.MARK_REQUESTED, (now, [claimed.order_id for claimed in stopped]))
+        cancels = [Due(item.order_id, WorkKind.CANCEL, item.provider_id, now) for item in stopped if item.provider_id]
+        replace_work(cursor, [], cancels)
     expired = [change.order_id for change in changes if change.path == (State.EXPIRED,)]
     if expired:
         ask(cursor, queries.DROP_WAITING, (expired,))
@@ -280,36 +342,40 @@ def _end_or_never(expiry: date | None) -> datetime:
 
 
 def _write_children(cursor: Cursor, children: Sequence[_Child], now: datetime) -> None:
-    rows = [
-        (
-            child.order_id,
-            child.parent.account_id,
-            child.parent.service_id,
-            State.QUEUED.value,
-            child.post.link,
-            child.quantity,
-            child.rate,
-            child.charge_micros,
-            child.cost_micros,
-            None,
-            None,
-            child.parent.order_id,
-            child.part,
+    """Write orders for posts. Those that a provider has made are bound to it, by its word as evidence."""
+    rows, due, bound = [], [], []
+    for child in children:
+        parent, state, provider_id, upstream_id = child.parent, State.QUEUED, None, None
+        if not parent.is_local:
+            state, provider_id, upstream_id = State.SUBMITTED, parent.provider_id, int(child.post.key)
+            assert provider_id is not None, "what a provider lists, a provider runs"
+            bound.append((child.order_id, provider_id, upstream_id, f"an order of the subscription {parent.order_id}"))
+            due.append(Due(child.order_id, WorkKind.POLL, provider_id, now))
+        elif child.route_provider_id is not None:
+            due.append(Due(child.order_id, WorkKind.DISPATCH, child.route_provider_id, now))
+        rows.append(
+            (
+                child.order_id,
+                parent.account_id,
+                parent.service_id,
+                state.value,
+                child.post.link,
+                child.quantity,
+                child.rate,
+                child.charge_micros,
+                child.cost_micros,
+                provider_id,
+                upstream_id,
+                parent.order_id,
+                child.part,
+            )
         )
-        for child in children
-    ]
     ask(cursor, queries.INSERT_CHILDREN, (now, now, *map(list, zip(*rows, strict=True))))
-    bound = [(child.post.id, child.order_id, child.quantity) for child in children]
-    ask(cursor, queries.BIND_POSTS, tuple(map(list, zip(*bound, strict=True))))
-    replace_work(
-        cursor,
-        [],
-        [
-            Due(child.order_id, WorkKind.DISPATCH, child.route_provider_id, now)
-            for child in children
-            if child.route_provider_id is not None
-        ],
-    )
+    if bound:
+        ask(cursor, relay_queries.INSERT_BOUND_ATTEMPTS, (now, now, now, *map(list, zip(*bound, strict=True))))
+    posts = [(child.post.id, child.order_id, child.quantity) for child in children]
+    ask(cursor, queries.BIND_POSTS, tuple(map(list, zip(*posts, strict=True))))
+    replace_work(cursor, [], due)
 
 
 # --- canceling -------------------------------------------------------------------------------------

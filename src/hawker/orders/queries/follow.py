@@ -10,7 +10,7 @@ CLAIM_POLLS = """
       FROM due JOIN orders o ON o.id = due.order_id
      WHERE w.order_id = due.order_id AND w.kind = 'poll'
     RETURNING o.id, o.upstream_id, o.state, o.quantity, o.start_count, o.remains, o.upstream_charge_micros,
-              GREATEST(o.created_at, o.cancel_requested_at), w.tries, w.due_at
+              GREATEST(o.created_at, o.cancel_requested_at), w.tries, w.due_at, o.type = 'Subscriptions'
 """
 """Due polls, leased by moving them into the future: a killed worker's are due again by themselves. An
 order whose cancel was asked for is asked about as often as one that was placed at that moment."""

@@ -112,7 +112,8 @@ RESUME = """
 
 CLAIM_SUBSCRIPTIONS = """
     SELECT o.id, o.account_id, o.service_id, o.state, o.provider_id, s.feed_id IS NOT NULL, o.rate, s.username,
-           s.minimum, s.maximum, s.posts_left, s.expiry, s.parts, s.looked_at IS NOT NULL, s.needed_micros
+           s.minimum, s.maximum, s.posts_left, s.expiry, s.parts, s.looked_at IS NOT NULL, s.needed_micros,
+           o.cancel_requested_at IS NOT NULL
       FROM work w JOIN orders o ON o.id = w.order_id JOIN subscription s ON s.order_id = w.order_id
      WHERE w.kind = 'subscribe' AND w.provider_id = 0 AND w.due_at <= %s
      ORDER BY w.due_at
@@ -154,7 +155,7 @@ BIND_POSTS = """
 """
 
 SET_ASIDE = """
-    UPDATE subscription_post p SET due_at = NULL, problem = f.problem
+    UPDATE subscription_post p SET due_at = NULL, is_aside = true, problem = f.problem
       FROM unnest(%s::bigint[], %s::text[]) AS f(id, problem) WHERE p.id = f.id
 """
 """Posts that cannot be ordered for: they stay, so that they are not found again."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs
 
 from hawker.providers.models import Provider
@@ -14,18 +15,25 @@ from panel import Panel
 
 @dataclass
 class ScriptedUpstream:
-    """Takes every order under the next number; answers `status` with what `say` put down."""
+    """Takes every order under the next number, and every cancel; answers `status` with what `say` put down.
+
+    `forms` is every call that came.
+    """
 
     url: str = ""
     key: str = "the scripted upstream's key"
-    statuses: dict[str, dict[str, str]] = field(default_factory=dict)
+    statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    forms: list[dict[str, list[str]]] = field(default_factory=list)
     accepted: int = 0
 
     def answer(self, form: dict[str, list[str]]) -> object:
+        self.forms.append(form)
         if form["action"] == ["add"]:
             self.accepted += 1
             return {"order": self.accepted}
         asked = form.get("orders", form.get("order", [""]))[0].split(",")
+        if form["action"] == ["cancel"]:
+            return [{"order": int(number), "cancel": 1} for number in asked]
         found = {number: self.statuses.get(number, {"error": "Incorrect order ID"}) for number in asked}
         return found if "orders" in form else found[asked[0]]
 

@@ -1,7 +1,7 @@
 """The `services` answers, each made once and kept ready: a price list's bytes, plain and in gzip.
 
-Whoever asks is answered from the catalogue as it was at most FRESH_SECONDS before: the number of the
-catalogue is looked up that often under load, and for every request where few ask.
+The number of the catalogue is looked up for every request where few ask, and where many do every
+FRESH_SECONDS, by one of them: so an answer may be that old and as much older as a look takes.
 """
 
 import asyncio
@@ -16,6 +16,9 @@ from hawker.catalog.prices import PriceList
 from hawker.catalog.snapshot import Catalogue, SoldService
 
 FRESH_SECONDS = 0.01
+STALE_SECONDS = 0.1
+"""While a look takes longer than this everybody waits for it: no older list is shown, least of all in an outage."""
+
 MAX_BYTES = 32 * 1024 * 1024
 """Most that is kept ready. The bytes of 5,000 services are a megabyte plain, and a twentieth of that in gzip."""
 
@@ -54,6 +57,7 @@ class Listings:
         self._max_bytes = max_bytes
         self._catalogue: Catalogue | None = None
         self._looked_at = 0.0
+        self._looking: asyncio.Future[Catalogue] | None = None
         self._ready: OrderedDict[PriceList, Ready] = OrderedDict()
         self._ready_of: Mapping[int, SoldService] = {}
         self._size = 0
@@ -83,13 +87,23 @@ class Listings:
 
     async def _fresh(self) -> Catalogue:
         now = time.monotonic()
-        if self._catalogue is None or now - self._looked_at > FRESH_SECONDS:
+        age = now - self._looked_at
+        if self._catalogue is not None and age <= FRESH_SECONDS:
+            return self._catalogue
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self._look_up(now))
+        elif self._catalogue is not None and age <= STALE_SECONDS:
+            return self._catalogue
+        # Several wait for it: one that is cancelled must not take it from the others.
+        return await asyncio.shield(self._looking)
+
+    async def _look_up(self, now: float) -> Catalogue:
+        try:
             catalogue = await self._look()
-            # Whoever asked later has looked later, whoever is answered later need not have.
-            if now >= self._looked_at:
-                self._catalogue, self._looked_at = catalogue, now
+            self._catalogue, self._looked_at = catalogue, now
             return catalogue
-        return self._catalogue
+        finally:
+            self._looking = None
 
     def _find(self, catalogue: Catalogue, prices: PriceList, *, packed: bool) -> Ready | None:
         if catalogue.services is not self._ready_of:

@@ -156,7 +156,7 @@ def catalogue_at(cursor: Cursor, version: int) -> Catalogue:
 
 def refresh_catalogue() -> Catalogue:
     """The catalogue as it is now: one look at its number where this process holds it. Raises Unavailable."""
-    return in_transaction(lambda cursor: catalogue_at(cursor, version_of(ask_version(cursor))))
+    return in_transaction(lambda cursor: catalogue_at(cursor, version_of(ask_version(cursor))), pipelined=True)
 
 
 def forget_catalogue() -> None:

@@ -18,6 +18,7 @@ from hawker.catalog.pricing import AgreedRate, add_group, agree_rates, price_acc
 from hawker.core.money import format_micros
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders.invariants import check_invariants
 from hawker.orders.models import Order
 from panel import Panel
 from processes import ServeProcess, eventually, start_serve
@@ -194,6 +195,18 @@ def test_services_and_add_agree_to_the_last_digit(
                 charge = (Decimal(written.rate) * quantity / 1000).quantize(Decimal("0.00001"), ROUND_CEILING)
                 assert Decimal(told[str(written.id)]["charge"]) == max(charge, Decimal("0.00001"))
                 assert told[str(written.id)]["charge"] == format_micros(written.charge_micros)
+
+
+@pytest.mark.parametrize("type_", ["Default", "Package"])
+def test_a_charge_that_is_not_its_rate_times_its_quantity_is_found(panel: Panel, type_: str) -> None:
+    customer, service = panel.customer(), panel.service(type=type_, rate="0.0012345", minimum=1)
+    placed = panel.place(customer, service, quantity=777)
+    panel.assert_verified()
+    for rate in ("0.0013", "0.0012", "NaN", "none"):
+        Order.objects.filter(id=placed).update(rate=rate)
+        (breach,) = check_invariants().breaches
+        assert (breach.invariant, f"order {placed}" in breach.what) == ("price", True)
+    Order.objects.filter(id=placed).update(rate="0.0012345")
 
 
 def test_two_accounts_in_one_batch_each_pay_their_own_price(panel: Panel) -> None:

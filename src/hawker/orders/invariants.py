@@ -7,8 +7,10 @@ from hawker.core.sql import Cursor, ask, in_snapshot
 from hawker.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from hawker.orders.refill_invariants import REFILL_INVARIANTS
 from hawker.orders.subscription_invariants import SUBSCRIPTION_INVARIANTS
+from hawker.protocol.service_types import TYPES, QuantityRule
 
 _ORDERS = "SELECT count(*) FROM orders"
+_PACKAGES = ", ".join(f"'{each.name}'" for each in TYPES if each.quantity is QuantityRule.FIXED)
 
 INVARIANTS = (
     Invariant(
@@ -171,6 +173,18 @@ INVARIANTS = (
              FROM order_request r LEFT JOIN orders o ON o.id = r.order_id
             WHERE (o.account_id, o.created_at) IS DISTINCT FROM (r.account_id, r.created_at)
                OR o.parent_id IS NOT NULL""",
+    ),
+    Invariant(
+        "price",
+        "what was charged is the order's rate times its quantity, rounded up; or nothing, where it was free",
+        _ORDERS,
+        # The runs of a drip-feed share what it was charged; of 1,000 for all but packages, and in steps of 10 micros.
+        f"""SELECT format('order %s: %s of %L at the rate %s, charged %s', id, quantity, type, rate, charge_micros)
+             FROM (SELECT *, CASE WHEN rate ~ '^[0-9]{{1,9}}(\\.[0-9]{{1,8}})?$' THEN rate::numeric END AS price
+                     FROM orders WHERE charge_micros > 0 AND NOT from_parent) o
+            WHERE charge_micros IS DISTINCT FROM
+                  10 * greatest(1, ceil(price * quantity *
+                                        CASE WHEN type IN ({_PACKAGES}) THEN 100000 ELSE 100 END))""",
     ),
     Invariant(
         "links",

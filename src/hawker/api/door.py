@@ -111,6 +111,12 @@ class Door:
             asked = prepare(grant, request)
             asked.batches.put(asked.item, partial(_finish, exchange, asked.write))
             return
+        if grant is not None and request.action == SERVICES:
+            ready = self._listings.recall(grant.account_id, **_wants(request))
+            if ready is not None:
+                self._uses.note(grant.key_id, now, address)
+                exchange.answer(ready.status, ready.body, ready.headers)
+                return
         task = asyncio.get_running_loop().create_task(self._answer(exchange, request, address, now))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -150,9 +156,7 @@ class Door:
     # --- actions ------------------------------------------------------------------------------------
 
     async def _services(self, grant: Grant, request: Request) -> Answer:
-        return await self._listings.answer(
-            grant.account_id, accept_encoding=request.accept_encoding, if_none_match=request.if_none_match
-        )
+        return await self._listings.answer(grant.account_id, **_wants(request))
 
     def _look_up(self, asks: Sequence[KeyAsk]) -> list[LookUp]:
         return read_grants(asks, now=self._clock.now())
@@ -161,6 +165,11 @@ class Door:
 def _catalogues(asks: Sequence[None]) -> list[Catalogue]:
     """The catalogue as it is now for all who ask: one look at its number."""
     return [refresh_catalogue()] * len(asks)
+
+
+def _wants(request: Request) -> dict[str, str]:
+    """How the client would have the list of services."""
+    return {"accept_encoding": request.accept_encoding, "if_none_match": request.if_none_match}
 
 
 def _read(exchange: Exchange) -> Request:

@@ -1,7 +1,7 @@
 """The `services` answers, each made once and kept ready: a price list's bytes, plain and in gzip.
 
-The number of the catalogue is looked up for every request where few ask, and where many do every
-FRESH_SECONDS, by one of them: so an answer may be that old and as much older as a look takes.
+The number of the catalogue is looked up for every request where few ask, and where many do, twenty times
+a second for all of them: a look costs as much as forty answers. An answer is never older than STALE_SECONDS.
 """
 
 import asyncio
@@ -16,8 +16,12 @@ from hawker.catalog.prices import PriceList
 from hawker.catalog.snapshot import Catalogue, SoldService
 
 FRESH_SECONDS = 0.01
+BUSY_SECONDS = 0.05
+"""How long a look holds, and how long it does when more than BUSY_ANSWERS were given since."""
+
+BUSY_ANSWERS = 32
 STALE_SECONDS = 0.1
-"""While a look takes longer than this everybody waits for it: no older list is shown, least of all in an outage."""
+"""While the next look takes longer than this all wait for it: an older list is not shown, in an outage neither."""
 
 MAX_BYTES = 32 * 1024 * 1024
 """Most that is kept ready. The bytes of 5,000 services are a megabyte plain, and a twentieth of that in gzip."""
@@ -58,6 +62,7 @@ class Listings:
         self._catalogue: Catalogue | None = None
         self._looked_at = 0.0
         self._looking: asyncio.Future[Catalogue] | None = None
+        self._given = 0
         self._ready: OrderedDict[PriceList, Ready] = OrderedDict()
         self._ready_of: Mapping[int, SoldService] = {}
         self._size = 0
@@ -65,42 +70,50 @@ class Listings:
         self.written = 0
         self.packed = 0
 
+    def recall(self, account_id: int, *, accept_encoding: str = "", if_none_match: str = "") -> Answer | None:
+        """What `answer` would answer, where that is ready and the catalogue was looked at just now; else None."""
+        catalogue = self._held()
+        if catalogue is None:
+            return None
+        packed = accepts_gzip(accept_encoding)
+        ready = self._find(catalogue, catalogue.prices_of(account_id), packed=packed)
+        return None if ready is None else _reply(ready, packed=packed, if_none_match=if_none_match)
+
     async def answer(self, account_id: int, *, accept_encoding: str = "", if_none_match: str = "") -> Answer:
         """The services at this account's rates, or a 304 where the client has just these. Raises Unavailable.
 
-        A 304 is never sent to a client that did not ask for it by If-None-Match, also to one that posts: in
-        this protocol POST is how everything is read (protocol.md, Transport).
+        A 304 is never sent to a client that did not ask for it by If-None-Match, but also to one that posts:
+        in this protocol POST is how everything is read (protocol.md, Transport).
         """
-        packed = accepts_gzip(accept_encoding) if accept_encoding else False
-        catalogue = await self._fresh()
+        packed = accepts_gzip(accept_encoding)
+        catalogue = self._held() or await self._fresh()
         prices = catalogue.prices_of(account_id)
         ready = self._find(catalogue, prices, packed=packed)
         if ready is None:
             async with self._making:
                 # Those who waited find what the first of them had made.
                 ready = self._find(catalogue, prices, packed=packed) or await self._make(catalogue, prices, packed)
-        if if_none_match and _names(if_none_match, ready.tag):
-            return Answer(304, (_etag(ready.tag), *_COMMON), b"")
-        answer = ready.answer(packed=packed)
-        assert answer is not None, "found or made in this encoding"
-        return answer
+        return _reply(ready, packed=packed, if_none_match=if_none_match)
+
+    def _held(self) -> Catalogue | None:
+        """The catalogue, where it was looked at just now, or somebody is looking and it was a moment ago."""
+        if self._looking is not None:
+            limit = STALE_SECONDS
+        else:
+            limit = BUSY_SECONDS if self._given > BUSY_ANSWERS else FRESH_SECONDS
+        self._given += 1
+        return self._catalogue if time.monotonic() - self._looked_at <= limit else None
 
     async def _fresh(self) -> Catalogue:
-        now = time.monotonic()
-        age = now - self._looked_at
-        if self._catalogue is not None and age <= FRESH_SECONDS:
-            return self._catalogue
         if self._looking is None:
-            self._looking = asyncio.ensure_future(self._look_up(now))
-        elif self._catalogue is not None and age <= STALE_SECONDS:
-            return self._catalogue
+            self._looking = asyncio.ensure_future(self._look_up(time.monotonic()))
         # Several wait for it: one that is cancelled must not take it from the others.
         return await asyncio.shield(self._looking)
 
     async def _look_up(self, now: float) -> Catalogue:
         try:
             catalogue = await self._look()
-            self._catalogue, self._looked_at = catalogue, now
+            self._catalogue, self._looked_at, self._given = catalogue, now, 0
             return catalogue
         finally:
             self._looking = None
@@ -128,6 +141,14 @@ class Listings:
         while self._size > self._max_bytes and len(self._ready) > 1:
             self._size -= self._ready.popitem(last=False)[1].size
         return ready
+
+
+def _reply(ready: Ready, *, packed: bool, if_none_match: str) -> Answer:
+    if if_none_match and _names(if_none_match, ready.tag):
+        return Answer(304, (_etag(ready.tag), *_COMMON), b"")
+    answer = ready.answer(packed=packed)
+    assert answer is not None, "found or made in this encoding"
+    return answer
 
 
 def _make(services: Mapping[int, SoldService], prices: PriceList, have: Ready | None, packed: bool) -> Ready:

@@ -114,7 +114,8 @@ class Exchange:
         if status == 200 and not headers and self.method != "HEAD":
             connection.transport.write(b"%b%d\r\n%b%b" % (_OK, len(body), end, body))
         else:
-            connection.transport.write(self._head(status, body, headers) + end + self._sent(status, body))
+            # Side by side: a list of services may be a megabyte, and would be copied for each who asks.
+            connection.transport.writelines((self._head(status, body, headers) + end, self._sent(status, body)))
         if not self.keep_alive:
             connection.transport.close()
         connection.answered()

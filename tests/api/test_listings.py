@@ -129,7 +129,7 @@ def test_gzip_is_sent_where_it_is_asked_for_by_name(header: str, asked: bool) ->
 def test_an_answer_costs_a_small_part_of_making_the_list(panel: Panel, server: ServeProcess) -> None:
     customer, first = panel.customer(), panel.service()
     price_accounts([customer.account_id], percent="-12.5")
-    Service.objects.bulk_create(
+    more = [
         Service(
             category=first.category,
             name=f"Followers, {number} a day",
@@ -140,7 +140,8 @@ def test_an_answer_costs_a_small_part_of_making_the_list(panel: Panel, server: S
             created_at=panel.clock.now(),
         )
         for number in range(1, 5_000)
-    )
+    ]
+    Service.objects.bulk_create(more, batch_size=1_000)
     catalogue, asked = refresh_catalogue(), 300
     began = process_time()
     pack(write_listing(catalogue.services.values(), catalogue.prices_of(customer.account_id)))

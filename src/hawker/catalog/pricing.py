@@ -117,6 +117,8 @@ def price_accounts(
             update_conflicts=True,
             unique_fields=["account"],
             update_fields=[name.removesuffix("_id") for name in values],
+            # A statement takes 65,535 values.
+            batch_size=10_000,
         )
     except IntegrityError as error:
         # The group went away between the look and the COMMIT.

@@ -8,8 +8,10 @@ from django.db import transaction
 
 from hawker.catalog.models import Category, Route, Service
 from hawker.catalog.rules import marked_up, read_rate
+from hawker.core.sql import Cursor, in_transaction
 from hawker.protocol.service_types import QuantityRule
 from hawker.protocol.upstream import Unreadable, UpstreamService
+from hawker.providers import queries
 from hawker.providers.models import Provider
 
 MAX_PRICE_JUMP = 2
@@ -118,8 +120,15 @@ def _jumps(before: str, after: str) -> bool:
 
 
 def _write(fresh: Sequence[tuple[Service, Route]], changed: Sequence[Route]) -> None:
-    Service.objects.bulk_create([service for service, _ in fresh])
-    Route.objects.bulk_create([route for _, route in fresh])
-    fields = ["rate", "minimum", "maximum", "refill", "cancel", "dripfeed"]
-    Service.objects.bulk_update([route.service for route in changed], fields, batch_size=500)
-    Route.objects.bulk_update(changed, ["cost_rate"], batch_size=500)
+    # A statement takes 65,535 values: 5,000 services in one of them would be too many.
+    Service.objects.bulk_create([service for service, _ in fresh], batch_size=1_000)
+    Route.objects.bulk_create([route for _, route in fresh], batch_size=1_000)
+    if changed:
+        in_transaction(lambda cursor: _write_changed(cursor, changed))
+
+
+def _write_changed(cursor: Cursor, changed: Sequence[Route]) -> None:
+    services = [(route.service_id, *_followed(route.service)) for route in changed]
+    cursor.execute(queries.FOLLOW_SERVICES, tuple(map(list, zip(*services, strict=True))))
+    routes = [(route.id, route.cost_rate) for route in changed]
+    cursor.execute(queries.FOLLOW_ROUTES, tuple(map(list, zip(*routes, strict=True))))

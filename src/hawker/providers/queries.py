@@ -97,3 +97,18 @@ WRITE_FUNDS = "UPDATE provider_health SET funds_micros = %s WHERE provider_id = 
 INSERT_READING = """
     INSERT INTO balance_reading (provider_id, at, balance_micros, unexplained_micros) VALUES (%s, %s, %s, %s)
 """
+
+FOLLOW_SERVICES = """
+    UPDATE service s
+       SET rate = f.rate, minimum = f.minimum, maximum = f.maximum, refill = f.refill, cancel = f.cancel,
+           dripfeed = f.dripfeed
+      FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bool[], %s::bool[], %s::bool[])
+        AS f(id, rate, minimum, maximum, refill, cancel, dripfeed)
+     WHERE s.id = f.id
+"""
+"""What of a service follows the provider's."""
+
+FOLLOW_ROUTES = """
+    UPDATE route r SET cost_rate = f.cost_rate FROM unnest(%s::bigint[], %s::text[]) AS f(id, cost_rate)
+     WHERE r.id = f.id
+"""

@@ -28,6 +28,15 @@ from panel import Panel, forget_rows  # noqa: E402
 from processes import SandboxProcess, ServeProcess, start_sandbox, start_serve  # noqa: E402
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest keeps all sessions of an account in one folder, and each that starts closes it to every other account:
+    # to the one that runs another session's databases, too. So each session has a place of its own.
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="ht-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 

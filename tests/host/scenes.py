@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -152,6 +153,8 @@ class Scene:
 
 
 if __name__ == "__main__":
+    # Ignored signals are inherited, and a suite that runs under nohup ignores this one.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         globals()[sys.argv[1]](**json.loads(sys.argv[2]))
     except CannotHost as refusal:

@@ -23,7 +23,7 @@ BUSY_ANSWERS = 32
 STALE_SECONDS = 0.1
 """While the next look takes longer than this all wait for it: an older list is not shown, in an outage neither."""
 
-MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 24 * 1024 * 1024
 """Most that is kept ready. The bytes of 5,000 services are a megabyte plain, and a twentieth of that in gzip."""
 
 _COMMON = (

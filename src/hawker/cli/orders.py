@@ -1,10 +1,11 @@
 """`hawker order`: what became of an order, and why."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
-from hawker.cli.output import answer, fail, read_reason
+from hawker.cli.output import answer, fail, read_reason, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
 
@@ -112,3 +113,55 @@ def _deliver(order: int, state_text: str, reason: str, remains: int | None = Non
         if isinstance(recorded, Exception):
             fail(str(recorded))
         answer({"order": order, "state": recorded.value})
+
+
+@app.command()
+def resolve(
+    order: OrderArgument,
+    *,
+    bind: Annotated[
+        int | None, typer.Option(min=1, max=10**18 - 1, help="The provider has it, under this number of its.")
+    ] = None,
+    resend: Annotated[bool, typer.Option("--resend", help="The provider does not have it: send it again.")] = False,
+    refund: Annotated[bool, typer.Option("--refund", help="End it and give the customer everything back.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="With --bind: do not ask the provider about that number first.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="How this is known; kept as evidence.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Decide what no rule can: what became of an order that is unknown. `order show` has the evidence."""
+    del data_dir
+    if (bind is not None) + resend + refund != 1:
+        fail("say one of --bind, --resend, --refund")
+    why = read_reason(reason)
+    with panel():
+        from hawker.orders.actions.inspect import describe_orders
+        from hawker.orders.actions.resolve import bind_order, find_unknown, refund_order, resend_order
+        from hawker.orders.errors import CannotResolve
+
+        now = SystemClock().now()
+        with sentences(CannotResolve):
+            unknown = find_unknown(order)
+            if bind is not None:
+                if not unchecked:
+                    _check_number(unknown.provider_id, bind)
+                bind_order(order, bind, actor=ACTOR, reason=why, now=now)
+            elif resend:
+                resend_order(order, actor=ACTOR, reason=why, now=now)
+            else:
+                refund_order(order, actor=ACTOR, reason=why, now=now)
+        (shown,) = describe_orders([order])
+        answer({name: shown[name] for name in ("order", "state", "upstream_order", "refunded")})
+
+
+def _check_number(provider_id: int, upstream_id: int) -> None:
+    """The provider tells of an order of ours under this number, or the command ends."""
+    from hawker.providers.actions import ask_order, read_access
+    from hawker.providers.errors import BadProvider, CallFailed, CannotConnect
+
+    with sentences(BadProvider, CannotConnect):
+        try:
+            asyncio.run(ask_order(read_access(provider_id), upstream_id))
+        except CallFailed as error:
+            fail(f"the provider does not tell of an order {upstream_id} of ours, so nothing was changed: {error}")

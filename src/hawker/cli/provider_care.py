@@ -86,13 +86,16 @@ def set_(
     if url and not key:
         fail("another address needs the key again: --key, or HAWKER_PROVIDER_KEY")
     with panel():
+        from hawker.orders.actions.reconcile import look_again_at_unknowns
         from hawker.providers.actions import change_provider
         from hawker.providers.errors import NoSuchProvider
 
         with sentences(NoSuchProvider):
             if url or key:
                 _move(name, url=url, key=key)
-            change_provider(name, changes)
+            provider = change_provider(name, changes)
+        if reconcile_scan:
+            look_again_at_unknowns(provider.id, now=SystemClock().now())
         answer(_described(name))
 
 

@@ -15,3 +15,7 @@ class NoSuchRefill(Exception):
 
 class IllegalMove(Exception):
     """An order would move between two states that no transition joins: a bug, or tampering."""
+
+
+class CannotResolve(Exception):
+    """A decision of staff about an unknown order that does not fit it; nothing was written."""

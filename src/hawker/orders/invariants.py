@@ -112,8 +112,9 @@ INVARIANTS = (
         _ORDERS,
         """SELECT format('order %s: %s, without %s work', o.id, o.state, f.kind)
              FROM orders o
-             JOIN (VALUES ('queued', 'dispatch'), ('sending', 'dispatch'), ('submitted', 'poll'),
-                          ('in_progress', 'poll'), ('processing', 'poll')) AS f(state, kind) ON f.state = o.state
+             JOIN (VALUES ('queued', 'dispatch'), ('sending', 'dispatch'), ('unknown', 'reconcile'),
+                          ('submitted', 'poll'), ('in_progress', 'poll'), ('processing', 'poll')) AS f(state, kind)
+               ON f.state = o.state
             WHERE NOT EXISTS (SELECT FROM work w WHERE w.order_id = o.id AND w.kind = f.kind)
               AND EXISTS (SELECT FROM route r WHERE r.service_id = o.service_id)
               AND NOT (o.state = 'in_progress' AND o.provider_id IS NULL)

@@ -342,7 +342,7 @@ class Attempt(models.Model):
     kind = models.CharField(max_length=8, choices=AttemptKind)
     refill = models.ForeignKey(Refill, models.PROTECT, null=True, related_name="attempts", db_index=False)
     n = models.SmallIntegerField()
-    provider = models.ForeignKey("providers.Provider", models.PROTECT)
+    provider = models.ForeignKey("providers.Provider", models.PROTECT, db_index=False)
     state = models.CharField(max_length=12, choices=AttemptState)
     lease_until = models.DateTimeField()
     worker = models.CharField(max_length=80)
@@ -385,8 +385,13 @@ class Attempt(models.Model):
             models.Index(fields=["lease_until"], condition=Q(state=AttemptState.SENDING), name="attempt_leases"),
             models.Index(
                 fields=["provider", "started_at"],
-                condition=Q(state__in=[AttemptState.UNKNOWN, AttemptState.MANUAL]),
+                condition=Q(state__in=[AttemptState.UNKNOWN, AttemptState.MANUAL, AttemptState.NOT_CREATED]),
                 name="attempt_doubtful",
+            ),
+            models.Index(
+                fields=["provider", "id"],
+                condition=Q(state=AttemptState.ACCEPTED, kind=AttemptKind.ADD),
+                name="attempt_accepted",
             ),
         ]
 

@@ -20,6 +20,32 @@ class NotSent:
     pause: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An unknown's order is there under this number: a look at the provider's numbers, or a person, says so and why."""
+
+    upstream_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """An unknown made nothing: two looks, or a person, say so and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A person ends what is unknown and gives the customer everything back, whatever the provider has, and why."""
+
+    why: str
+
+
+Decision = Found | NotThere | GivenUp
+Observed = Verdict | NotSent | Decision
+
+
 class Fate(StrEnum):
     """What has become of the thing that was to be made upstream."""
 
@@ -27,6 +53,7 @@ class Fate(StrEnum):
     DOUBTFUL = "doubtful"  # nothing is proven: it is never sent again by itself
     LATER = "later"  # it is not there, and may be sent again after a wait
     REFUSED = "refused"  # it is not there, and this provider will not make it
+    ENDED = "ended"  # it ends here, with everything given back
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +67,7 @@ class Ruling:
     wait: timedelta = timedelta()
 
 
-def rule(observed: Verdict | NotSent, *, before: AttemptState, n: int, bound: bool) -> Ruling:
+def rule(observed: Observed, *, before: AttemptState, n: int, bound: bool) -> Ruling:
     """The ruling on the `n`th attempt, which is `before` (sending or unknown).
 
     `bound`: whether the id that was answered belongs to something else already. A late answer that
@@ -53,6 +80,15 @@ def rule(observed: Verdict | NotSent, *, before: AttemptState, n: int, bound: bo
         case Accepted(upstream_id):
             why = f"the provider answered {upstream_id}"
             return Ruling(AttemptState.ACCEPTED, Fate.MADE, why, upstream_id)
+        case Found(upstream_id) if bound:
+            why = f"it was found as {upstream_id}, which another order has"
+            return Ruling(AttemptState.UNKNOWN, Fate.DOUBTFUL, why)
+        case Found(upstream_id, why):
+            return Ruling(AttemptState.ACCEPTED, Fate.MADE, why, upstream_id)
+        case NotThere(why):
+            return Ruling(AttemptState.NOT_CREATED, Fate.LATER, why)
+        case GivenUp(why):
+            return Ruling(AttemptState.MANUAL, Fate.ENDED, why)
         case Unknown(why):
             return Ruling(AttemptState.UNKNOWN, Fate.DOUBTFUL, why)
         case Rejected(Reason.OTHER, text):

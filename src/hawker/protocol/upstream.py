@@ -76,6 +76,7 @@ class UpstreamStatus:
     remains: int | None
     start_count: int | None
     charge_micros: int | None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,11 @@ class UpstreamService:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A row or answer that cannot be used, and why, in a person's words."""
+    """A row or answer that cannot be used, and why, in a person's words. `told`: in the panel's own words."""
 
     what: str
     why: str
+    told: bool = False
 
 
 # --- add -------------------------------------------------------------------------------------------
@@ -209,7 +211,7 @@ def read_status(row: object) -> UpstreamStatus | Unreadable:
     if not isinstance(row, dict):
         return Unreadable("status", "not an object")
     if row.get("error"):
-        return Unreadable("status", _error_text(row["error"]))
+        return Unreadable("status", _error_text(row["error"]), told=True)
     word = row.get("status")
     status = read_order_status(word) if isinstance(word, str) else None
     if status is None:
@@ -219,6 +221,7 @@ def read_status(row: object) -> UpstreamStatus | Unreadable:
         remains=read_count(row.get("remains")),
         start_count=read_count(row.get("start_count")),
         charge_micros=read_cost(row.get("charge")),
+        currency=_clean(row.get("currency")) or None,
     )
 
 

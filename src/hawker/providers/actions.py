@@ -9,7 +9,14 @@ from django.db import IntegrityError, transaction
 
 from hawker.core.settings import settings
 from hawker.core.sql import ask, in_transaction
-from hawker.protocol.upstream import Unreadable, UpstreamService, read_balance, read_services
+from hawker.protocol.upstream import (
+    Unreadable,
+    UpstreamService,
+    UpstreamStatus,
+    read_balance,
+    read_services,
+    read_statuses,
+)
 from hawker.providers import queries
 from hawker.providers.errors import BadProvider, CallFailed, NoSuchProvider, ProviderExists
 from hawker.providers.line import Line, open_line
@@ -102,6 +109,20 @@ async def ask_balance(access: Access, *, opener: Opener = open_access) -> tuple[
     if isinstance(balance, Unreadable):
         raise CallFailed(balance.why)
     return balance
+
+
+async def ask_order(access: Access, upstream_id: int, *, opener: Opener = open_access) -> UpstreamStatus:
+    """One order's status there. Raises CannotConnect, or CallFailed where the provider tells of no such order."""
+    line = await opener(access)
+    try:
+        answer = await line.call({"key": access.key, "action": "status", "order": str(upstream_id)})
+    finally:
+        await line.close()
+    found = read_statuses(answer.body, [upstream_id])
+    status = found if isinstance(found, Unreadable) else found.get(upstream_id)
+    if not isinstance(status, UpstreamStatus):
+        raise CallFailed("nothing" if status is None else status.why)
+    return status
 
 
 async def ask_services(

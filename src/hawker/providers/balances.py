@@ -23,6 +23,11 @@ def claim_checks(*, now: datetime) -> list[int]:
     return in_transaction(work)
 
 
+def may_ask_balance(provider_id: int, *, now: datetime) -> bool:
+    """Take one balance call of the provider's minute; False where none is left. Raises Unavailable."""
+    return in_transaction(lambda cursor: take_call(cursor, provider_id, Pace.BALANCES, now=now))
+
+
 def write_balance(
     cursor: Cursor, provider_id: int, balance_micros: int, *, unexplained_micros: int, now: datetime
 ) -> list[Raised]:

@@ -23,6 +23,7 @@ from hawker.providers.health import note_unreachable
 from hawker.worker.asking import QUESTIONS, AskSweep
 from hawker.worker.dispatch import ERRANDS, DispatchSweep
 from hawker.worker.drip import DripSweep
+from hawker.worker.reconcile import ReconcileSweep
 from hawker.worker.subscribe import SubscribeSweep
 from hawker.worker.threads import in_thread
 
@@ -94,6 +95,8 @@ class Sweeps:
                     clock=self.clock,
                     stopping=lambda: self.stopping,
                 ).run()
+            case WorkKind.RECONCILE:
+                await ReconcileSweep(access, opener=self.opener, clock=self.clock).run()
 
     async def due(self) -> list[tuple[int, WorkKind]]:
         """Which provider has something due, of which kind. Raises Unavailable."""

@@ -45,6 +45,7 @@ class Attempt:
     n: int
     provider_id: int
     worker: str
+    lease_until: datetime
     refill_id: int | None
     order_id: int
     order_state: State

@@ -69,11 +69,16 @@ def record_balance(provider_id: int, *, balance_micros: int, currency: str, aske
 
 
 def _hold_against(cursor: Cursor, provider_id: int, balance_micros: int, asked_at: datetime) -> tuple[int, str]:
-    """By how much the balance fell without a reason that we know, and that in words where it is too much."""
+    """By how much the balance fell without a reason that we know, and that in words where it is too much.
+
+    Nothing where the provider runs a subscription of ours: it takes money for orders before it tells of them.
+    """
     before = ask(cursor, queries.LAST_READING, (provider_id, asked_at)).fetchone()
     if before is None:
         return 0, ""
     at, balance_before = before
+    if ask(cursor, queries.HAS_RELAYS, (provider_id, at)).fetchone() is not None:
+        return 0, ""
     moved = moved_between(cursor, provider_id, at, asked_at)
     known = moved.certain_micros + moved.possible_micros
     unexplained = max(0, balance_before - balance_micros - known)
@@ -107,6 +112,8 @@ def weigh_balance(
     after = ask(cursor, queries.FIRST_READING, (provider_id, ended_at)).fetchone()
     if before is None or after is None:
         return BalanceEvidence("no balance is known from before and after")
+    if ask(cursor, queries.HAS_RELAYS, (provider_id, before[0])).fetchone() is not None:
+        return BalanceEvidence("the balance tells nothing: the provider runs a subscription")
     moved = moved_between(cursor, provider_id, before[0], after[0], without_attempt=attempt_id)
     fell = before[1] - after[1]
     text = (

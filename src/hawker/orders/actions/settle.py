@@ -22,14 +22,14 @@ from hawker.orders.actions.settle_orders import settle_orders
 from hawker.orders.actions.settle_refills import settle_refills
 from hawker.orders.models import AttemptKind, AttemptState, State
 from hawker.orders.queries import settle as queries
-from hawker.orders.rulings import NotSent, rule
-from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, Verdict
+from hawker.orders.rulings import Found, NotSent, Observed, rule
+from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown
 from hawker.providers.breaker import Sign
 from hawker.providers.health import Stop, note_signs, pause_for
 from hawker.providers.models import PauseKind
 
 _BODY_HEAD = 1_000
-_BINDINGS = ("attempt_upstream_unique", "orders_upstream_unique", "refill_upstream_unique")
+BINDINGS = ("attempt_upstream_unique", "orders_upstream_unique", "refill_upstream_unique")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Outcome:
     """
 
     attempt_id: int
-    verdict: Verdict | NotSent
+    verdict: Observed
     http_status: int | None = None
     body_head: str = ""
     seen: bool = True
@@ -69,7 +69,7 @@ def settle_attempts(outcomes: Sequence[Outcome], *, now: datetime) -> list[Settl
         except psycopg.errors.UniqueViolation as error:
             # Another process bound the same upstream id between our look and our write. Looking
             # again now finds it bound, so this ends.
-            if error.diag.constraint_name not in _BINDINGS:
+            if error.diag.constraint_name not in BINDINGS:
                 raise
 
 
@@ -103,8 +103,12 @@ def _settle_in_transaction(find: Callable[[Cursor], Sequence[Outcome]], now: dat
     return settled
 
 
-def settle_within(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) -> tuple[list[Settled], list[Raised]]:
+def settle_within(
+    cursor: Cursor, outcomes: Sequence[Outcome], now: datetime, *, actor: str = ""
+) -> tuple[list[Settled], list[Raised]]:
     """Settle in the caller's transaction; answers also the alerts to log when it is committed.
+
+    The moves are those of `actor`, where nobody is named those of the worker that sent.
 
     Raises UniqueViolation where another process binds the same upstream id at this moment.
     """
@@ -117,7 +121,7 @@ def settle_within(cursor: Cursor, outcomes: Sequence[Outcome], now: datetime) ->
     bound = _find_bound(cursor, attempts, by_attempt)
     ruled = [_rule(attempt, by_attempt[attempt.id], bound) for attempt in attempts]
     _write_attempts(cursor, ruled, by_attempt, now)
-    actor = attempts[0].worker
+    actor = actor or attempts[0].worker
     settle_orders(cursor, [item for item in ruled if item.attempt.kind is AttemptKind.ADD], actor=actor, now=now)
     settle_refills(cursor, [item for item in ruled if item.attempt.kind is AttemptKind.REFILL], actor=actor, now=now)
     stops = {a.id: stop for a in attempts if (stop := _stop(a, by_attempt[a.id])) is not None}
@@ -185,7 +189,8 @@ def _signs(attempts: Sequence[Attempt], outcomes: Mapping[int, Outcome]) -> Mapp
 
 
 def _read_attempt(row: tuple[Any, ...]) -> Attempt:
-    id_, kind, state, n, provider_id, worker, refill_id, order_id, order_state, service_id, cancel_requested = row[:11]
+    id_, kind, state, n, provider_id, worker, lease_until, refill_id, order_id, order_state, *rest = row
+    service_id, cancel_requested, *terms = rest
     return Attempt(
         id=id_,
         kind=AttemptKind(kind),
@@ -193,12 +198,13 @@ def _read_attempt(row: tuple[Any, ...]) -> Attempt:
         n=n,
         provider_id=provider_id,
         worker=worker,
+        lease_until=lease_until,
         refill_id=refill_id,
         order_id=order_id,
         order_state=State(order_state),
         service_id=service_id,
         cancel_requested=cancel_requested,
-        terms=Terms(*row[11:]),
+        terms=Terms(*terms),
     )
 
 
@@ -209,7 +215,7 @@ def _find_bound(
     claimed = [
         (attempt.provider_id, attempt.kind.value, verdict.upstream_id)
         for attempt in attempts
-        if isinstance(verdict := outcomes[attempt.id].verdict, Accepted)
+        if isinstance(verdict := outcomes[attempt.id].verdict, Accepted | Found)
     ]
     if not claimed:
         return set()
@@ -219,7 +225,10 @@ def _find_bound(
 
 def _is_bound(attempt: Attempt, outcome: Outcome, bound: set[tuple[int, str, int]]) -> bool:
     verdict = outcome.verdict
-    return isinstance(verdict, Accepted) and (attempt.provider_id, attempt.kind.value, verdict.upstream_id) in bound
+    return (
+        isinstance(verdict, Accepted | Found)
+        and (attempt.provider_id, attempt.kind.value, verdict.upstream_id) in bound
+    )
 
 
 def _rule(attempt: Attempt, outcome: Outcome, bound: set[tuple[int, str, int]]) -> Ruled:

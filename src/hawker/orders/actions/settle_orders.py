@@ -40,7 +40,7 @@ def settle_orders(cursor: Cursor, ruled: Sequence[Ruled], *, actor: str, now: da
     write_changes(cursor, changes, book, actor=actor, now=now)
     replace_work(
         cursor,
-        [(change.order_id, WorkKind.DISPATCH) for change in changes],
+        [(change.order_id, kind) for change in changes for kind in _ended(change)],
         [due for decision in decisions for due in decision.due],
     )
 
@@ -54,12 +54,16 @@ def _decide(
             return _bound(item, now)
         case Fate.DOUBTFUL:
             path = () if attempt.order_state is State.UNKNOWN else (State.UNKNOWN,)
-            return _Decision(Change(attempt.order_id, attempt.order_state, path, ruling.evidence))
+            # From here on it is for reconciling, which comes again by itself until it is known.
+            due = [Due(attempt.order_id, WorkKind.RECONCILE, attempt.provider_id, attempt.lease_until)] if path else []
+            return _Decision(Change(attempt.order_id, attempt.order_state, path, ruling.evidence), due)
         case Fate.LATER:
             due_at = due_after(now, ruling.wait, jitter=random.random())  # noqa: S311 - spreads load only
             return _queued_again(
                 item, Due(attempt.order_id, WorkKind.DISPATCH, attempt.provider_id, due_at, tries=attempt.n)
             )
+        case Fate.ENDED:
+            return _queued_again(item, None)
         case Fate.REFUSED:
             following = _next_route(
                 routes.get(attempt.service_id, ()), attempt.provider_id, refusals.get(attempt.order_id, ())
@@ -67,6 +71,12 @@ def _decide(
             if following is None:
                 return _queued_again(item, None)
             return _queued_again(item, Due(attempt.order_id, WorkKind.DISPATCH, following.provider_id, now))
+
+
+def _ended(change: Change) -> Sequence[WorkKind]:
+    """What is not due any more: an unknown that has become known needs no clearing up."""
+    cleared_up = change.before is State.UNKNOWN and change.path
+    return (WorkKind.DISPATCH, WorkKind.RECONCILE) if cleared_up else (WorkKind.DISPATCH,)
 
 
 def _bound(item: Ruled, now: datetime) -> _Decision:

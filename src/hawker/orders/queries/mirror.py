@@ -28,6 +28,11 @@ SUM_CHARGES = """
 """What orders may have cost between two readings: those charged between them for certain, and those that may have been
 charged before, between or after, or not at all. A provider takes up to some seconds to answer with a balance."""
 
+HAS_RELAYS = """
+    SELECT 1 FROM subscription s JOIN orders o ON o.id = s.order_id
+     WHERE o.provider_id = %s AND o.upstream_id IS NOT NULL AND (o.ended_at IS NULL OR o.ended_at >= %s) LIMIT 1
+"""
+
 FIND_LINGERING = """
     SELECT a.order_id, a.kind, a.n, p.name, a.started_at, a.evidence,
            (SELECT e.text FROM attempt_evidence e WHERE e.attempt_id = a.id ORDER BY e.id DESC LIMIT 1)

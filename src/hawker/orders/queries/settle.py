@@ -1,7 +1,7 @@
 """Settling attempts: locked with their orders, ruled on, written down."""
 
 LOCK_ATTEMPTS = """
-    SELECT a.id, a.kind, a.state, a.n, a.provider_id, a.worker, a.refill_id,
+    SELECT a.id, a.kind, a.state, a.n, a.provider_id, a.worker, a.lease_until, a.refill_id,
            o.id, o.state, o.service_id, o.cancel_requested_at IS NOT NULL,
            o.account_id, o.quantity, o.charge_micros, o.refunded_micros, o.earned_micros, o.settlements
       FROM attempt a JOIN orders o ON o.id = a.order_id

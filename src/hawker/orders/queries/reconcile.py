@@ -1,0 +1,133 @@
+"""Clearing up unknowns: what is due, what is known around each, and what of a window is ours."""
+
+CLAIM_RECONCILES = """
+    WITH due AS (
+        SELECT order_id FROM work
+         WHERE kind = 'reconcile' AND provider_id = %s AND due_at <= %s
+         ORDER BY due_at LIMIT %s
+           FOR UPDATE SKIP LOCKED)
+    UPDATE work w SET due_at = %s
+      FROM due WHERE w.order_id = due.order_id AND w.kind = 'reconcile'
+    RETURNING w.order_id, w.tries
+"""
+"""Leased by moving them into the future, as polls are."""
+
+READ_SIBLINGS = """
+    SELECT s.id, p.currency, p.reconcile_scan
+      FROM provider p JOIN provider s ON lower(s.url) = lower(p.url)
+     WHERE p.id = %s
+"""
+"""The provider and those that are the same panel by its address: one row of numbers."""
+
+READ_UNKNOWN = """
+    SELECT a.id FROM attempt a WHERE a.order_id = ANY(%s::bigint[]) AND a.kind = 'add' AND a.state = 'unknown'
+"""
+
+READ_DOUBTS = """
+    SELECT a.id, a.order_id, a.started_at, COALESCE(a.done_at, a.lease_until), a.lease_until, a.expected_charge_micros,
+           o.quantity,
+           (SELECT count(*) FROM attempt b
+             WHERE b.order_id = a.order_id AND b.kind = 'add' AND b.state = 'not_created'),
+           a.state = 'unknown'
+      FROM attempt a JOIN orders o ON o.id = a.order_id
+     WHERE a.provider_id = ANY(%s::bigint[]) AND a.kind = 'add' AND a.state IN ('unknown', 'manual', 'not_created')
+       AND a.started_at >= %s
+       AND (a.state <> 'not_created'
+            OR EXISTS (SELECT FROM attempt_evidence e WHERE e.attempt_id = a.id AND e.kind = 'decision'))
+     ORDER BY a.id
+"""
+"""Attempts since a moment of which nobody knows whether they made an order: the unknown ones, and those that a person
+has decided otherwise than by a number."""
+
+FIRST_SENDING = """
+    SELECT min(started_at) FROM attempt WHERE provider_id = ANY(%s::bigint[]) AND kind = 'add' AND state = 'sending'
+"""
+
+READ_NEIGHBOURS = """
+    SELECT d.id, n.is_before, n.upstream_id, n.started_at, n.done_at
+      FROM attempt d
+     CROSS JOIN unnest(%s::bigint[]) AS s(provider_id)
+     CROSS JOIN LATERAL (
+        (SELECT true AS is_before, a.upstream_id, a.started_at, a.done_at FROM attempt a
+          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
+            AND a.id < d.id
+            AND a.done_at <= d.started_at
+          ORDER BY a.id DESC LIMIT %s)
+        UNION ALL
+        (SELECT false, a.upstream_id, a.started_at, a.done_at FROM attempt a
+          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
+            AND a.id > d.id
+            AND a.started_at >= d.lease_until
+          ORDER BY a.id LIMIT %s)
+        UNION ALL
+        (SELECT false, a.upstream_id, a.started_at, a.done_at FROM attempt a
+          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
+            AND a.id > d.id
+            AND a.started_at >= d.done_at
+          ORDER BY a.id LIMIT 5)) n
+     WHERE d.id = ANY(%s::bigint[])
+"""
+"""Orders with known numbers close to each attempt: answered before it was sent, and sent after it was over. Not those
+that a provider made for a subscription: when those got their numbers is not when we heard of them."""
+
+READ_BOUND = """
+    SELECT a.upstream_id FROM attempt a
+     WHERE a.provider_id = ANY(%s::bigint[]) AND a.kind = 'add' AND a.upstream_id > %s AND a.upstream_id < %s
+    UNION
+    SELECT o.upstream_id FROM orders o
+     WHERE o.provider_id = ANY(%s::bigint[]) AND o.upstream_id > %s AND o.upstream_id < %s
+"""
+
+READ_RELAYS = """
+    SELECT o.created_at, COALESCE(o.ended_at, '9000-01-01 00:00:00+00')
+      FROM subscription s JOIN orders o ON o.id = s.order_id
+     WHERE o.provider_id = ANY(%s::bigint[]) AND o.upstream_id IS NOT NULL
+       AND (o.ended_at IS NULL OR o.ended_at >= %s)
+"""
+"""Subscriptions that a provider runs, since a moment: it makes orders for them under our key."""
+
+READ_LISTED = """
+    SELECT listed.number
+      FROM (SELECT CASE WHEN p.key ~ '^[0-9]{1,18}$' THEN p.key::bigint END AS number
+              FROM subscription_post p JOIN orders o ON o.id = p.order_id
+             WHERE o.provider_id = ANY(%s::bigint[]) AND o.upstream_id IS NOT NULL) AS listed
+     WHERE listed.number > %s AND listed.number < %s
+"""
+"""Orders that a provider has told to be a subscription's, charged or not yet."""
+
+READ_LOOKS = """
+    SELECT attempt_id, at, facts FROM attempt_evidence
+     WHERE attempt_id = ANY(%s::bigint[]) AND kind = 'scan' AND facts IS NOT NULL
+     ORDER BY id
+"""
+
+LAST_TEXTS = """
+    SELECT DISTINCT ON (attempt_id) attempt_id, text FROM attempt_evidence
+     WHERE attempt_id = ANY(%s::bigint[]) ORDER BY attempt_id, id DESC
+"""
+
+PUT_OFF = """
+    UPDATE work w SET due_at = f.due_at, tries = f.tries, hold = f.hold
+      FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[]) AS f(order_id, due_at, tries, hold)
+     WHERE w.order_id = f.order_id AND w.kind = 'reconcile'
+"""
+
+LOOK_NOW = """
+    UPDATE work SET due_at = LEAST(due_at, %s), tries = 0
+     WHERE kind = 'reconcile' AND provider_id = %s AND hold LIKE 'for a person:%%'
+"""
+"""Something has changed that may settle unknowns which were left to a person."""
+
+LOCK_UNKNOWN = """
+    SELECT a.id, a.provider_id, p.name
+      FROM attempt a JOIN orders o ON o.id = a.order_id JOIN provider p ON p.id = a.provider_id
+     WHERE a.order_id = %s AND a.kind = 'add' AND a.state = 'unknown' AND o.state = 'unknown'
+       FOR UPDATE OF a, o
+"""
+
+OWNER_OF = """
+    SELECT a.order_id FROM attempt a
+     WHERE a.provider_id = ANY(%s::bigint[]) AND a.kind = 'add' AND a.upstream_id = %s
+    UNION
+    SELECT o.id FROM orders o WHERE o.provider_id = ANY(%s::bigint[]) AND o.upstream_id = %s
+"""

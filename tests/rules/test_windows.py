@@ -1,0 +1,297 @@
+"""The rules of clearing up unknowns, held against worlds in which the truth is known."""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hawker.orders.windows import (
+    SECOND_LOOK,
+    Bind,
+    Doubt,
+    Later,
+    Look,
+    Neighbour,
+    NotMade,
+    Window,
+    judge,
+    numbers_grow,
+    windows_of,
+)
+from hawker.protocol.presence import read_presence
+from hawker.protocol.statuses import OrderStatus
+from hawker.protocol.upstream import Unreadable, UpstreamStatus
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LEASE = 90
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def status(charge: int | None = 90_000, *, remains: int | None = 100, currency: str | None = "USD") -> UpstreamStatus:
+    return UpstreamStatus(OrderStatus.PENDING, remains, None, charge, currency)
+
+
+# --- worlds ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Sent:
+    """An attempt of ours as it truly was: `number` is what the provider gave, None where it made nothing."""
+
+    id: int
+    started: float
+    ended: float
+    known: bool
+    charge: int
+    number: int | None = None
+
+
+def world(seed: int) -> tuple[list[Sent], dict[int, int | None]]:
+    """Our attempts, many at once, and who has each number: an attempt of ours (0: another customer's, which we cannot
+    see). Orders are made at any moment up to the end of their lease, also long after we stopped waiting."""
+    chance = random.Random(seed)
+    clock, sent = 0.0, []
+    for n in range(1, chance.randint(4, 60)):
+        clock += chance.choice([0.1, 1, 10, 40, 120]) * chance.random()
+        known = chance.random() < 0.85
+        ended = clock + (chance.random() * 3 if known else chance.choice([1, 30, LEASE]))
+        sent.append(Sent(n, clock, ended, known, chance.choice([90_000, 180_000, 270_000])))
+    moments: list[tuple[float, int]] = []
+    for item in sent:
+        if item.known:
+            moments.append((item.started + (item.ended - item.started) * chance.random(), item.id))
+        elif chance.random() < 0.5:
+            moments.append((item.started + LEASE * chance.random(), item.id))
+    moments += [(clock * chance.random(), 0) for _ in range(chance.randint(0, 60))]
+    owners: dict[int, int | None] = {}
+    for number, (_, owner) in enumerate(sorted(moments), start=1000):
+        owners[number] = owner
+        if owner:
+            sent[owner - 1].number = number
+    return sent, owners
+
+
+def known_orders(sent: list[Sent]) -> list[Neighbour]:
+    return [Neighbour(s.number, at(s.started), at(s.ended)) for s in sent if s.known and s.number]
+
+
+def doubts_of(sent: list[Sent]) -> dict[int, Doubt]:
+    return {
+        s.id: Doubt(s.id, s.id, at(s.started), at(s.ended), at(s.started + LEASE), s.charge, 100, 0)
+        for s in sent
+        if not s.known
+    }
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 10**9))
+def test_in_no_world_is_a_wrong_order_bound_or_a_made_one_sent_again(seed: int) -> None:
+    sent, owners = world(seed)
+    truth = {s.id: s.number for s in sent}
+    doubts = doubts_of(sent)
+    ours = {s.number for s in sent if s.known}
+    for doubt in doubts.values():
+        known = known_orders(sent)
+        windows = windows_of(doubt, known, known)
+        if isinstance(windows, Later):
+            continue
+        for window in windows:
+            inside = range(window.low.upstream_id + 1, window.high.upstream_id)
+            made = truth[doubt.attempt_id]
+            assert made is None or not window.whole or made in inside, "the whole window holds what was made"
+            orphans = {number: status(sent[owner - 1].charge) for number in inside if (owner := owners[number])}
+            orphans = {number: found for number, found in orphans.items() if number not in ours}
+            judged = judge(
+                doubt,
+                Look(window, orphans),
+                [other for other in doubts.values() if other is not doubt],
+                currency="USD",
+                sample=20,
+                empty_since=START,
+                charged=None,
+                now=at(10**6),
+            )
+            if isinstance(judged, Bind):
+                assert judged.upstream_id == made
+            elif isinstance(judged, NotMade):
+                assert made is None
+
+
+# --- single rules ----------------------------------------------------------------------------------
+
+LOW, HIGH = Neighbour(100, at(-50), at(-40)), Neighbour(110, at(200), at(201))
+DOUBT = Doubt(1, 11, at(0), at(30), at(90), 90_000, 100, 0)
+RIVAL = Doubt(2, 22, at(60), at(61), at(150), 90_000, 100, 0)
+WINDOW = Window(LOW, HIGH)
+
+
+def judged(
+    look: Look,
+    *others: Doubt,
+    doubt: Doubt = DOUBT,
+    sample: int = 20,
+    empty_for: float | None = 100,
+    charged: bool | None = None,
+) -> Bind | NotMade | Later:
+    now = at(1000)
+    since = None if empty_for is None else now - timedelta(seconds=empty_for)
+    return judge(doubt, look, others, currency="USD", sample=sample, empty_since=since, charged=charged, now=now)
+
+
+def test_one_unknown_and_one_orphan_of_its_charge_belong_together() -> None:
+    bound = judged(Look(WINDOW, {105: status()}))
+    assert isinstance(bound, Bind)
+    assert bound.upstream_id == 105
+
+
+@pytest.mark.parametrize(
+    "orphan",
+    [
+        status(90_010),
+        status(89_990),
+        status(None),
+        status(0),
+        status(currency="EUR"),
+        status(remains=101),
+        None,
+    ],
+    ids=["dearer", "cheaper", "no charge", "refunded", "currency", "remains", "unknown status"],
+)
+def test_an_orphan_that_is_not_like_it_is_a_persons(orphan: UpstreamStatus | None) -> None:
+    later = judged(Look(WINDOW, {105: orphan}))
+    assert isinstance(later, Later)
+    assert later.person
+
+
+@pytest.mark.parametrize("orphan", [status(90_009), status(89_991), status(currency="usd"), status(currency=None)])
+def test_prices_may_be_rounded_in_another_way(orphan: UpstreamStatus) -> None:
+    assert isinstance(judged(Look(WINDOW, {105: orphan})), Bind)
+
+
+def test_two_orphans_and_one_unknown_are_a_persons() -> None:
+    later = judged(Look(WINDOW, {105: status(), 106: status()}))
+    assert isinstance(later, Later)
+    assert later.person
+
+
+def test_what_a_person_gave_up_may_still_have_made_the_orphan() -> None:
+    given_up = Doubt(2, 22, at(60), at(61), at(150), 90_000, 100, 0, open=False)
+    assert isinstance(judged(Look(WINDOW, {105: status()}), given_up), Later)
+    long_before = Doubt(2, 22, at(-999), at(-990), at(-900), 90_000, 100, 0, open=False)
+    assert isinstance(judged(Look(WINDOW, {105: status()}), long_before), Bind)
+
+
+def test_an_orphan_where_a_provider_makes_orders_of_its_own_is_a_persons() -> None:
+    later = judge(
+        DOUBT,
+        Look(WINDOW, {105: status()}),
+        [],
+        currency="USD",
+        relayed=True,
+        sample=20,
+        empty_since=None,
+        charged=None,
+        now=at(1000),
+    )
+    assert isinstance(later, Later)
+    assert later.person
+
+
+def test_an_empty_window_proves_it_whoever_else_is_in_doubt() -> None:
+    assert isinstance(judged(Look(WINDOW, {}), RIVAL), NotMade)
+
+
+@pytest.mark.parametrize(
+    ("look", "facts", "person"),
+    [
+        (Look(WINDOW, {}), {"empty_for": None}, False),
+        (Look(WINDOW, {}), {"empty_for": SECOND_LOOK.total_seconds() - 1}, False),
+        (Look(WINDOW, {}, unclear=1), {}, False),
+        (Look(WINDOW, {}, strays=[90]), {}, True),
+        (Look(Window(LOW, HIGH, whole=False), {}), {}, True),
+        (Look(WINDOW, {}), {"sample": 9}, True),
+        (Look(WINDOW, {}), {"charged": True}, True),
+        (Look(WINDOW, {105: status()}), {"charged": False}, True),
+        (Look(WINDOW, {105: status()}, strays=[120]), {}, True),
+        (Look(WINDOW, {105: status()}, unclear=1), {}, False),
+        (Look(WINDOW, {}), {"doubt": Doubt(1, 11, at(0), at(30), at(90), 90_000, 100, resends=2)}, True),
+    ],
+)
+def test_every_doubt_about_a_look_leaves_the_order_unknown(look: Look, facts: dict[str, object], person: bool) -> None:
+    later = judged(look, **facts)  # type: ignore[arg-type]
+    assert isinstance(later, Later)
+    assert later.person is person
+
+
+def test_numbers_grow_where_later_orders_have_higher_ones() -> None:
+    orders = [Neighbour(100 + n, at(10 * n), at(10 * n + 1)) for n in range(10)]
+    assert numbers_grow(orders)
+    assert numbers_grow([])
+    at_once = [Neighbour(7, at(0), at(5)), Neighbour(6, at(1), at(5))]
+    assert numbers_grow(at_once), "orders that were under way at once may have any"
+    two_rows = [*orders, Neighbour(50_000, at(45), at(46))]
+    assert not numbers_grow(two_rows)
+    assert not numbers_grow([Neighbour(200 - n, at(10 * n), at(10 * n + 1)) for n in range(10)])
+
+
+def test_without_a_known_order_on_either_side_there_is_no_window() -> None:
+    for before, after, person in (([], [HIGH], True), ([LOW], [], False)):
+        later = windows_of(DOUBT, before, after)
+        assert isinstance(later, Later)
+        assert later.person is person
+    early = Neighbour(108, at(40), at(41))
+    assert windows_of(DOUBT, [LOW], [early, HIGH]) == [WINDOW, Window(LOW, early, whole=False)]
+    falling = windows_of(DOUBT, [LOW], [Neighbour(90, at(200), at(201))])
+    assert isinstance(falling, Later)
+    assert falling.person
+
+
+# --- reading the answer ----------------------------------------------------------------------------
+
+OURS = '{"charge":"0.09","start_count":"0","status":"Pending","remains":"100","currency":"USD"}'
+
+
+def body(**rows: str) -> bytes:
+    return ("{" + ",".join(f'"{number[1:]}":{row}' for number, row in rows.items()) + "}").encode()
+
+
+def test_numbers_are_found_absent_or_unclear() -> None:
+    answer = body(
+        n1=OURS,
+        n9=OURS,
+        n2=OURS,
+        n3='{"error":"Incorrect order ID"}',
+        n4='{"error":"Order not found"}',
+        n5='{"error":"Please try again later"}',
+        n6='"?"',
+        n7='{"status":"Active","charge":"0"}',
+    )
+    presence = read_presence(answer, [2, 3, 4, 5, 6, 7, 8], (1, 9))
+    assert not isinstance(presence, Unreadable)
+    assert presence.found.keys() == {2, 7}
+    assert (presence.found[2] or status(0)).charge_micros == 90_000
+    assert presence.found[7] is None
+    assert presence.absent == {3, 4, 8}
+    assert presence.unclear == {5, 6}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        body(n1=OURS, n2='{"error":"Incorrect order ID"}'),
+        body(n1=OURS, n9='{"error":"Incorrect order ID"}'),
+        b'{"error":"Invalid API key"}',
+        b"[]",
+        b"<html>",
+        b"",
+    ],
+    ids=["list cut", "ours not known", "key refused", "no object", "html", "empty"],
+)
+def test_an_answer_that_does_not_know_our_own_orders_counts_for_nothing(answer: bytes) -> None:
+    assert isinstance(read_presence(answer, [2, 3], (1, 9)), Unreadable)

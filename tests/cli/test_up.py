@@ -106,6 +106,21 @@ def accepted(up: UpProcess, order: int) -> bool:
         return connection.execute(query, [order]).fetchone() is not None
 
 
+def test_a_subscription_orders_for_what_the_demo_posts(up: UpProcess) -> None:
+    offered = [row for row in up.call("services").json if row["name"].endswith(", for each new post")]
+    asked = {"username": "anna", "min": 100, "max": 120, "delay": 0, "old_posts": 1}
+    order = up.call("add", service=offered[0]["service"], **asked).json["order"]
+
+    def made() -> list[str]:
+        found: list[str] = up.call("status", order=order).json["orders"]
+        return found
+
+    (child,) = eventually("the newest post is ordered for", made)
+    eventually("it is sent", lambda: status_of(up, int(child)) != "Pending")
+    assert up.call("cancel", orders=order).json == [{"order": order, "cancel": 1}]
+    assert status_of(up, order) == "Canceled"
+
+
 def test_a_killed_worker_loses_nothing_and_sends_nothing_twice(up: UpProcess, data_dir: Path) -> None:
     service = services_of(up)["Default"]
     orders = []

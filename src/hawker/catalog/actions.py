@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from hawker.catalog.errors import BadChange, BadPattern, NoSuchService
 from hawker.catalog.links import MAX_PATTERN, LinkKind, read_pattern
-from hawker.catalog.models import ForbiddenLink, Service
+from hawker.catalog.models import ForbiddenLink, Service, SubscriptionMode
 
 MAX_PATTERNS = 1_000
 """Of one service, and of all together: every order is held against both lists."""
@@ -26,6 +26,14 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable() and value == value.strip()
 
 
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 40 and value.isprintable()
+
+
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 500 and value.isprintable()
+
+
 def _is_days(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_REFILL_DAYS
 
@@ -39,6 +47,12 @@ _CHANGEABLE: Mapping[str, tuple[Callable[[object], bool], str]] = {
     # Switched on through orders/actions/guard.py, which takes the unfinished orders in.
     "one_active_per_link": (_is_flag, "yes or no"),
     "refill_days": (_is_days, f"between 0 (without an end) and {MAX_REFILL_DAYS}"),
+    # Of subscriptions; what they may be together is checked by orders/actions/offer.py.
+    "subscription": (lambda value: value in SubscriptionMode.values, f"one of {', '.join(SubscriptionMode.values)}"),
+    "post_source": (_is_word, "the name of an installed post source, such as feed"),
+    "post_url": (_is_address, "an address of at most 500 characters with {username} in it"),
+    "post_private": (_is_flag, "yes or no"),
+    "old_posts": (_is_flag, "yes or no"),
     "name": (_is_name, "a text of one line and at most 255 characters, without blanks around it"),
 }
 
@@ -155,6 +169,7 @@ def _described(service: Service) -> dict[str, Any]:
         "dripfeed": service.dripfeed,
         "links": service.links,
         "one_active_per_link": service.one_active_per_link,
+        "subscription": _subscription(service) if service.type == "Subscriptions" else None,
         "forbidden_links": sorted(row.pattern for row in service.forbidden_links.all()),
         "routes": [
             {
@@ -166,3 +181,11 @@ def _described(service: Service) -> dict[str, Any]:
             for route in sorted(service.routes.all(), key=lambda route: (route.position, route.id))
         ],
     }
+
+
+def _subscription(service: Service) -> dict[str, Any]:
+    """How the posts of a subscription are found: by the provider, or here, at an address."""
+    shown: dict[str, Any] = {"mode": service.subscription, "old_posts": service.old_posts}
+    if service.subscription == SubscriptionMode.LOCAL:
+        shown |= {"source": service.post_source, "feed": service.post_url, "private": service.post_private}
+    return shown

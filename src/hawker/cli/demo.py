@@ -8,12 +8,13 @@ import msgspec
 
 from hawker.accounts.actions import KeyAsk, issue_key, read_grants
 from hawker.accounts.models import User
-from hawker.catalog.models import Service
+from hawker.catalog.models import Service, SubscriptionMode
 from hawker.cli.demo_file import DemoFile, read_demo_file, write_demo_file
 from hawker.core.clock import SystemClock
 from hawker.core.money import Money
 from hawker.core.settings import settings
 from hawker.ledger.customers import open_customer
+from hawker.orders.actions.offer import offer_subscription
 from hawker.providers.actions import access_of, add_provider, ask_balance, ask_services, new_access
 from hawker.providers.importing import import_services
 from hawker.providers.models import Provider
@@ -31,6 +32,7 @@ def make_demo(sandbox_url: str) -> dict[str, Any]:
     _provide(sandbox_url, now)
     service = Service.objects.filter(type="Default", enabled=True, minimum__lte=1_000).order_by("id").first()
     assert service is not None, "the sandbox offers services of every type"
+    _offer_subscription(service, sandbox_url, now)
     demo = DemoFile(api_key=_key(now), sandbox_url=sandbox_url, service=service.id, quantity=max(service.minimum, 100))
     write_demo_file(settings().folder, demo)
     built: dict[str, Any] = msgspec.to_builtins(demo)
@@ -62,3 +64,14 @@ def _provide(sandbox_url: str, now: datetime) -> None:
     if not provider.routes.exists():
         offered, _ = asyncio.run(ask_services(access_of(provider)))
         import_services(provider, offered, markup_percent=MARKUP_PERCENT, now=now)
+
+
+def _offer_subscription(service: Service, sandbox_url: str, now: datetime) -> None:
+    """A subscription to the sandbox's feeds, whose users post as its time goes by."""
+    feed = f"{sandbox_url.removesuffix('/api/v2')}/sandbox/feed/{{username}}"
+    known = Service.objects.filter(subscription=SubscriptionMode.LOCAL).order_by("id").first()
+    if known is None:
+        offer_subscription(service.id, address=feed, source="feed", allow_private=True, name="", now=now)
+    elif known.post_url != feed and known.post_url.endswith("/sandbox/feed/{username}"):
+        known.post_url = feed
+        known.save(update_fields=["post_url"])

@@ -6,6 +6,7 @@ import typer
 
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
+from hawker.core.clock import SystemClock
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -56,6 +57,17 @@ def set_(
     refill_days: Annotated[
         int | None, typer.Option(help="For how many days after its end an order may be refilled; 0 without an end.")
     ] = None,
+    subscription: Annotated[
+        str | None, typer.Option(help="Who finds the posts: forwarded (the provider) or local (the panel).")
+    ] = None,
+    feed: Annotated[str | None, typer.Option(help="Where posts are found, an address with {username} in it.")] = None,
+    post_source: Annotated[str | None, typer.Option(help="What reads that address: feed, or one installed.")] = None,
+    feed_private: Annotated[
+        bool | None, typer.Option("--feed-private/--no-feed-private", help="It may be http or on a private network.")
+    ] = None,
+    old_posts: Annotated[
+        bool | None, typer.Option("--old-posts/--no-old-posts", help="Existing posts may be ordered for too.")
+    ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Change how a service may be ordered; what is not named stays. Answers the service as it is then."""
@@ -66,6 +78,11 @@ def set_(
         "links": links,
         "one_active_per_link": one_active_per_link,
         "refill_days": refill_days,
+        "subscription": subscription,
+        "post_url": feed,
+        "post_source": post_source,
+        "post_private": feed_private,
+        "old_posts": old_posts,
     }
     changes = {field: value for field, value in options.items() if value is not None}
     if not changes:
@@ -73,6 +90,39 @@ def set_(
     with panel():
         _change([service], changes)
         answer(_described(service))
+
+
+@app.command()
+def add_subscription(
+    service: ServiceArgument,
+    *,
+    feed: Annotated[str, typer.Option(help="Where posts are found, an address with {username} in it.")],
+    name: Annotated[str, typer.Option(help="What customers read; made from the service's name without.")] = "",
+    post_source: Annotated[str, typer.Option(help="What reads that address: feed, or one installed.")] = "feed",
+    feed_private: Annotated[
+        bool, typer.Option("--feed-private", help="The address may be http or on a private network.")
+    ] = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Offer subscriptions that buy each new post as an order of this service. Answers the new service."""
+    del data_dir
+    if name and (len(name) > 255 or not name.isprintable()):
+        fail("the name must be one line of at most 255 characters")
+    with panel():
+        from hawker.catalog.errors import BadChange, NoSuchService
+        from hawker.orders.actions.offer import offer_subscription
+        from hawker.posts.errors import BadTemplate, NoSuchSource
+
+        with sentences(BadChange, NoSuchService, BadTemplate, NoSuchSource):
+            offered = offer_subscription(
+                service,
+                address=feed.strip(),
+                source=post_source,
+                allow_private=feed_private,
+                name=name.strip(),
+                now=SystemClock().now(),
+            )
+        answer(_described(offered))
 
 
 @app.command()
@@ -96,8 +146,11 @@ def disable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> No
 def _change(services: list[int], changes: dict[str, object]) -> None:
     from hawker.catalog.errors import BadChange, NoSuchService
     from hawker.orders.actions.guard import change_guarded_services
+    from hawker.orders.actions.offer import check_subscription_changes
+    from hawker.posts.errors import BadTemplate, NoSuchSource
 
-    with sentences(BadChange, NoSuchService):
+    with sentences(BadChange, NoSuchService, BadTemplate, NoSuchSource):
+        check_subscription_changes(services, changes)
         change_guarded_services(services, changes)
 
 

@@ -20,6 +20,9 @@ from hawker.host.errors import CannotHost
 from hawker.host.listener import Listener, listen
 from hawker.host.supervisor import Plan, supervise
 
+DEMO_FEED_SECONDS = "20"
+"""How often the demo looks at the sandbox's feeds, whose users post about once a minute at that speed."""
+
 DEMO_SPEED = 600
 """The demo's sandbox delivers in seconds what takes hours in life, so that a visitor sees it happen."""
 
@@ -35,6 +38,7 @@ def run_panel(settings: Settings, *, demo: bool, host: str, port: int | None, wo
     with sentences(CannotHost), ExitStack() as stack:
         sandbox = None
         if demo:
+            os.environ.setdefault("HAWKER_FEED_SECONDS", DEMO_FEED_SECONDS)
             known = read_demo_file(folder)
             sandbox = _listen_again(known.sandbox_url if known else "")
             stack.callback(sandbox.socket.close)

@@ -1,5 +1,6 @@
 """Taking another panel's catalogue into ours, with a markup, again and again without harm."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from django.db import transaction
 from hawker.catalog.models import Category, Route, Service
 from hawker.catalog.rules import marked_up, read_rate
 from hawker.core.sql import Cursor, in_transaction
-from hawker.protocol.service_types import QuantityRule
+from hawker.protocol.service_types import QuantityRule, find_type
 from hawker.protocol.upstream import Unreadable, UpstreamService
 from hawker.providers import queries
 from hawker.providers.models import Provider
@@ -45,7 +46,9 @@ def import_services(
     report = ImportReport()
     wanted = {name.casefold() for name in categories}
     with transaction.atomic():
-        routes = {route.upstream_service: route for route in provider.routes.select_related("service")}
+        routes: defaultdict[int, list[Route]] = defaultdict(list)
+        for route in provider.routes.select_related("service"):
+            routes[route.upstream_service].append(route)
         headings = _headings(offered, wanted)
         fresh: list[tuple[Service, Route]] = []
         changed: list[Route] = []
@@ -53,17 +56,19 @@ def import_services(
             if wanted and row.category.casefold() not in wanted:
                 continue
             rate = marked_up(row.rate, percent=markup_percent, exchange_rate=provider.exchange_rate)
-            route = routes.get(row.service)
+            known = routes[row.service]
+            jumped = next((route.cost_rate for route in known if _jumps(route.cost_rate, row.rate)), None)
             if len(rate.partition(".")[0]) > 9:
                 report.skipped.append(Unreadable(str(row.service), f"the rate {row.rate} is beyond all prices"))
-            elif route is None:
+            elif not known:
                 fresh.append(_new(provider, row, headings[row.category.casefold()], rate, now))
-            elif not accept_price_jumps and _jumps(route.cost_rate, row.rate):
+            elif jumped is not None and not accept_price_jumps:
                 report.skipped.append(
-                    Unreadable(str(row.service), f"cost went from {route.cost_rate} to {row.rate}: accept price jumps")
+                    Unreadable(str(row.service), f"cost went from {jumped} to {row.rate}: accept price jumps")
                 )
-            elif _refresh(route, row, rate):
-                changed.append(route)
+            else:
+                # More than one where a subscription of ours buys its posts as orders of the same service.
+                changed += [route for route in known if _refresh(route, row, rate)]
         _write(fresh, changed)
         report.imported, report.updated = len(fresh), len(changed)
     return report
@@ -108,6 +113,9 @@ def _follow(service: Service, row: UpstreamService, rate: str) -> None:
     service.rate = rate
     service.minimum, service.maximum = (1, 1) if package else (row.minimum, row.maximum)
     service.refill, service.cancel, service.dripfeed = row.refill, row.cancel, row.dripfeed
+    ours = find_type(service.type)
+    if ours is not None and not ours.drip_feed:
+        service.dripfeed = False  # a subscription of ours, say, over the provider's service by the piece
 
 
 def _followed(service: Service) -> tuple[object, ...]:

@@ -7,12 +7,15 @@ import django
 
 django.setup()
 
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+
 from hawker.api.door import Door  # noqa: E402 - models may only be imported after set-up
+from hawker.web.urls import PUBLIC  # noqa: E402
 from hawker.worker.wake import Waker  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Send = Callable[[Any], Awaitable[None]]
 
 
 class Application:
@@ -22,10 +25,16 @@ class Application:
 
     def __init__(self) -> None:
         self._door = Door(placed=Waker())
+        self._pages = ASGIHandler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await _say(send, 200 if scope["path"] == "/healthz" else 404)
+            if scope["path"] not in PUBLIC:
+                await _say(send, 200 if scope["path"] == "/healthz" else 404)
+            elif scope["method"] in ("GET", "HEAD"):
+                await self._pages(dict(scope), _without_body(receive), send)
+            else:
+                await _say(send, 405)
         elif scope["type"] == "lifespan":
             scope["state"]["door"] = self._door
             await self._live(receive, send)
@@ -42,9 +51,34 @@ class Application:
                 return
 
 
+def _without_body(receive: Receive) -> Receive:
+    """What a page that only reads gets of its request: Django would gather a body in a file, however large."""
+    asked = False
+
+    async def read() -> MutableMapping[str, Any]:
+        nonlocal asked
+        if not asked:
+            asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        while (message := await receive())["type"] != "http.disconnect":
+            pass
+        return message
+
+    return read
+
+
+_BODIES = {
+    200: b'{"ok":true}',
+    404: b'{"error":"Not found"}',
+    405: b'{"error":"Method not allowed"}',
+}
+
+
 async def _say(send: Send, status: int) -> None:
-    body = b'{"ok":true}' if status == 200 else b'{"error":"Not found"}'
+    body = _BODIES[status]
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if status == 405:
+        headers.append((b"allow", b"GET, HEAD"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -1,6 +1,7 @@
 """Django's settings, derived from hawker.core.settings; nothing is configured here by hand."""
 
 import os
+from pathlib import Path
 
 from psycopg import conninfo
 
@@ -36,6 +37,13 @@ INSTALLED_APPS = [
     "hawker.worker",
 ]
 MIDDLEWARE: list[str] = []
+ROOT_URLCONF = "hawker.web.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).with_name("web") / "templates"],
+    }
+]
 
 DATABASES = {
     "default": {

@@ -249,7 +249,21 @@ REFUSALS = {
     Kind.NAME: "Incorrect field",
     Kind.LINES: "Incorrect field",
     Kind.DATE: "Incorrect field",
+    Kind.ID: "Incorrect order ID",
 }
+"""By kind; a list of ids is no such kind: whatever is asked for in it is answered for itself."""
+
+
+def test_every_kind_of_one_value_is_held_to_the_rules_below() -> None:
+    assert set(REFUSALS) == set(Kind) - {Kind.IDS}
+
+
+def test_a_list_of_ids_is_refused_only_where_it_is_empty_or_too_long() -> None:
+    orders = Param("orders", Kind.IDS, "")
+    assert orders.read(" 1,x , 1") == ("1", "x")
+    assert refusal_of(orders, " , ") == "Incorrect order ID"
+    assert refusal_of(Param("refills", Kind.IDS, ""), "") == "Refill not found"
+    assert refusal_of(orders, "1," * 500_000) == "No more than 100 IDs are allowed"
 
 
 def param(kind: Kind, **rules: object) -> Param:
@@ -271,19 +285,19 @@ def refusal_of(which: Param, text: str) -> str:
     return text_of(caught.value)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", REFUSALS)
 @pytest.mark.parametrize("text", ["", "   ", "\x00", "a\x00b", "a\x1bb"], ids=ascii)
 def test_every_kind_refuses_nothing_and_control_characters_with_its_own_text(kind: Kind, text: str) -> None:
     assert refusal_of(param(kind, choices=(1, 2)), text) == REFUSALS[kind]
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", REFUSALS)
 @given(text=st.text())
 def test_no_text_makes_a_parameter_raise_anything_but_its_refusal(kind: Kind, text: str) -> None:
     assert outcome_of(param(kind, choices=(1, 2), minimum=1, maximum=10), text) in ("read", REFUSALS[kind])
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", REFUSALS)
 @pytest.mark.parametrize(
     "unit", ["1", "a", " ", "a ", ",", "\n", "a\n", "\r\n", "a.", "@", "https://a.", "%", "😀", "\u202e"], ids=ascii
 )

@@ -31,6 +31,33 @@ TEXTS: dict[str, str] = {
     "unavailable": "Service temporarily unavailable, please try again later",
 }
 
+MEANINGS: dict[str, str] = {
+    "invalid_key": "The key is missing, wrong, revoked, expired, or may not do this",
+    "incorrect_request": "No such action, or a request that cannot be read with certainty",
+    "incorrect_parameter": "The parameter of that name is missing or breaks its rule",
+    "incorrect_service": "No such service, or not on sale",
+    "incorrect_order": "No such order of yours",
+    "refill_not_found": "No such refill of yours",
+    "not_enough_funds": "The balance does not cover the charge",
+    "quantity_below": "Below the service's min",
+    "quantity_above": "Above the service's max",
+    "incorrect_quantity": "The quantity is missing or no whole number",
+    "incorrect_link": "The link is missing, neither an http(s) address nor a handle, or not taken by the service",
+    "active_order": "The service takes one order for a link at a time",
+    "refill_disabled": "The service offers none",
+    "refill_too_early": "Too early; ask again later",
+    "refill_over": "Too late",
+    "refill_running": "The refill before it still runs",
+    "order_not_completed": "Only a completed order can be refilled",
+    "cancel_disabled": "The service offers none",
+    "order_completed": "It has ended, in whatever way",
+    "too_many_ids": "The list is refused whole",
+    "too_many_requests": "HTTP 429: wait for as many seconds as Retry-After says",
+    "body_too_large": "HTTP 413",
+    "unavailable": "HTTP 503: nothing was done; try again in a moment",
+}
+"""What each text says to a customer, by the same codes."""
+
 
 def text_of(refusal: Refusal) -> str:
     """The wire text of a refusal."""

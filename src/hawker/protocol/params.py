@@ -9,9 +9,11 @@ from typing import TypeAlias
 from hawker.core.errors import Refusal
 from hawker.protocol.errors import (
     IncorrectLink,
+    IncorrectOrder,
     IncorrectParameter,
     IncorrectQuantity,
     IncorrectService,
+    RefillNotFound,
     TooManyIds,
 )
 
@@ -49,6 +51,8 @@ class Kind(StrEnum):
     NAME = "name"  # str of visible characters and blanks, nothing that hides
     LINES = "lines"  # tuple of the lines that are not blank
     DATE = "date"  # date, written d/m/Y
+    ID = "id"  # int, the number of an order or a refill
+    IDS = "ids"  # tuple of the ids as they were asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Param:
             return IncorrectLink()
         if self.kind is Kind.QUANTITY:
             return IncorrectQuantity()
+        if self.kind in (Kind.ID, Kind.IDS):
+            return RefillNotFound() if self.name.startswith("refill") else IncorrectOrder()
         return IncorrectParameter(name=self.name)
 
     def read(self, text: str) -> Value:
@@ -95,6 +101,8 @@ def _read(param: Param, text: str) -> Value | None:
             return _read_lines(text, param.max_length)
         case Kind.DATE:
             return read_date(text)
+        case Kind.IDS:
+            return tuple(read_ids(text)) or None
         case Kind.CHOICE:
             number = read_whole(text)
             return number if number in param.choices else None

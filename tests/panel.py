@@ -134,6 +134,7 @@ class Panel:
         async def run() -> None:
             sweeps = Sweeps(clock=self.clock, opener=opener)
             await sweeps.expire()
+            await sweeps.wake_held()
             await move_orders(self.clock)
             for provider_id, kind in await sweeps.due():
                 if not kinds or kind in kinds:

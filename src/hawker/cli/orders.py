@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli.output import answer, fail, read_reason, sentences
+from hawker.cli.output import answer, fail, read_reason, say, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
 
@@ -33,6 +33,7 @@ def show(order: OrderArgument, *, data_dir: DataDirOption = None) -> None:
 def list_(
     *,
     state: Annotated[str, typer.Option(help="Only orders in this state, such as unknown.")] = "",
+    held: Annotated[bool, typer.Option("--held", help="Only orders that are held; `work` says why.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")] = 100,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -44,7 +45,7 @@ def list_(
 
         if state and state not in State.values:
             fail(f"there is no state {state!r}; there are: {', '.join(State.values)}")
-        answer(describe_orders(list_order_ids(state=State(state) if state else None, limit=limit)))
+        answer(describe_orders(list_order_ids(state=State(state) if state else None, limit=limit, held=held)))
 
 
 @app.command()
@@ -69,6 +70,31 @@ def cancel(
         if isinstance(answered, Refusal):
             fail(f"there is no order {order}")
         answer({"order": order, "cancel": answered.value})
+
+
+@app.command()
+def release(
+    orders: Annotated[list[int], typer.Argument(help="The orders' numbers.", min=1)],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept with the orders.")],
+    at_a_loss: Annotated[bool, typer.Option("--at-a-loss", help="Send them whatever they cost.")] = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Have held orders looked at again at once, or sent although they cost more than they bring in."""
+    del data_dir
+    why = read_reason(reason)
+    with panel():
+        from hawker.orders.actions.holds import release_orders
+        from hawker.orders.errors import NotHeld
+
+        answers = release_orders(orders, at_a_loss=at_a_loss, actor=ACTOR, reason=why, now=SystemClock().now())
+        refused = [item for item in answers if isinstance(item, NotHeld)]
+        for item in refused:
+            say(str(item))
+        released = [order for order, item in zip(orders, answers, strict=True) if not isinstance(item, NotHeld)]
+        if not released:
+            fail("nothing was changed")
+        answer({"released": released})
 
 
 @app.command()

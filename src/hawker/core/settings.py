@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     limit_failed_keys_per_minute: int = Field(
         60, ge=0, le=1_000_000, description="Wrong API keys a minute from each address; 0 for no limit."
     )
+    minimum_margin_percent: int = Field(
+        0,
+        ge=0,
+        le=1_000,
+        description="An order is sent only where its charge is this much above its cost; else it is held.",
+    )
     request_id_days: int = Field(
         30, ge=1, le=3650, description="How long a request_id answers its order; later it places a new one."
     )

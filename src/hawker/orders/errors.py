@@ -19,3 +19,7 @@ class IllegalMove(Exception):
 
 class CannotResolve(Exception):
     """A decision of staff about an unknown order that does not fit it; nothing was written."""
+
+
+class NotHeld(Exception):
+    """There is no such order, or it is not held."""

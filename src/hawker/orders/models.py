@@ -64,6 +64,7 @@ class Order(models.Model):
     parent_id = models.BigIntegerField(null=True)
     part = models.IntegerField(null=True)
     from_parent = models.BooleanField(db_default=False)
+    at_a_loss = models.BooleanField(db_default=False)
     runs = models.IntegerField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -253,7 +254,10 @@ class Work(models.Model):
     class Meta:
         db_table = "work"
         constraints = [models.CheckConstraint(condition=Q(kind__in=WorkKind.values), name="work_kind")]
-        indexes = [models.Index(fields=["kind", "provider_id", "due_at"], name="work_due")]
+        indexes = [
+            models.Index(fields=["kind", "provider_id", "due_at"], name="work_due"),
+            models.Index(fields=["order_id"], condition=~Q(hold=""), name="work_held"),
+        ]
 
 
 class RefillState(models.TextChoices):

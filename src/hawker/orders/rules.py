@@ -151,6 +151,15 @@ def quote(service: SoldService | None, form_of: "OrderForm | None") -> Quote:
     )
 
 
+def allowed_cost(charge_micros: int, *, margin_percent: int, is_run: bool) -> int:
+    """The most that an order may cost, in micros, so that the charge covers it and the margin on top, rounded down.
+
+    The share of a run may lie a step under its exact price (share_of_run), which is no loss: the run after it has it.
+    """
+    charge = charge_micros + (CUSTOMER_STEP_MICROS if is_run else 0)
+    return charge * 100 // (100 + margin_percent)
+
+
 def check_links(service: SoldService, form: OrderForm) -> None:
     """Raise the refusal of the first parameter that holds a link this service does not take.
 

@@ -12,6 +12,7 @@ import structlog
 from hawker.core.clock import Clock, SystemClock
 from hawker.core.errors import Unavailable
 from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.orders.actions.holds import wake_held
 from hawker.orders.actions.settle import expire_leases
 from hawker.orders.actions.subscribe import is_due
 from hawker.orders.models import NO_PROVIDER, WorkKind
@@ -43,6 +44,7 @@ class Sweeps:
     opener: Opener = open_access
     find_source: FindSource = find_source
     stopping: bool = False
+    _seen_version: int | None = None
     _running: set[tuple[int, WorkKind]] = field(default_factory=set)
 
     async def run(self, provider_id: int, kind: WorkKind) -> None:
@@ -101,6 +103,10 @@ class Sweeps:
     async def due(self) -> list[tuple[int, WorkKind]]:
         """Which provider has something due, of which kind. Raises Unavailable."""
         return await in_thread(find_due, now=self.clock.now())
+
+    async def wake_held(self) -> None:
+        """Have held orders looked at again when the catalogue has changed, and after a start. Raises Unavailable."""
+        self._seen_version = await in_thread(wake_held, self._seen_version, now=self.clock.now())
 
     async def expire(self) -> None:
         """End the leases of workers that never came back."""

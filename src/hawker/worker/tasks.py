@@ -34,6 +34,7 @@ async def pulse(timestamp: int = 0) -> None:
     del timestamp
     try:
         await sweeps.expire()
+        await sweeps.wake_held()
         await move_orders(sweeps.clock)
         due = await sweeps.due()
     except Unavailable as error:

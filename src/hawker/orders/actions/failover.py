@@ -1,19 +1,16 @@
 """Orders that wait for a provider that takes none go to the next route. Only what is queued: certainly with nobody."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hawker.core.sql import Cursor, ask, in_transaction
-from hawker.orders.actions.dispatch import cost_at, hold_reason, read_routes
 from hawker.orders.actions.move import Due, Event, replace_work, write_events
+from hawker.orders.actions.routes import Bargain, hold_reason, read_refusals, read_routes
 from hawker.orders.models import State, WorkKind
 from hawker.orders.queries import failover as queries
-from hawker.protocol.upstream import Reason, read_reason
 
 ACTOR = "failover"
 BATCH = 500
-_REJECTED = "rejected: "
 _WAIT = timedelta(seconds=60)
 """An order that nobody else can take at its price is looked at again after so long."""
 
@@ -37,14 +34,9 @@ def _move(cursor: Cursor, now: datetime) -> int:
     moved: list[Due] = []
     waiting: list[Due] = []
     events: list[Event] = []
-    for order_id, service_id, type_name, quantity, charge, is_paid_run, provider_id, tries, free in rows:
-        affordable = {
-            route.provider_id
-            for route in routes[service_id]
-            if not hold_reason(
-                route, cost_at(route, type_name, quantity), charge_micros=charge, is_paid_run=is_paid_run
-            )
-        }
+    for order_id, service_id, type_name, quantity, charge, is_paid_run, at_a_loss, provider_id, tries, free in rows:
+        bargain = Bargain(type_name, quantity, charge, is_paid_run=is_paid_run, at_a_loss=at_a_loss)
+        affordable = {route.provider_id for route in routes[service_id] if not hold_reason(route, bargain)}
         others = [other for other in free if other in affordable and other not in refusals[order_id]]
         if others:
             moved.append(Due(order_id, WorkKind.DISPATCH, others[0], now, tries))
@@ -55,16 +47,6 @@ def _move(cursor: Cursor, now: datetime) -> int:
     replace_work(cursor, [], moved + waiting)
     write_events(cursor, events, actor=ACTOR, now=now)
     return len(moved)
-
-
-def read_refusals(cursor: Cursor, order_ids: Sequence[int]) -> Mapping[int, Collection[int]]:
-    """The providers that will not take each order; not those that could only not take it at the time."""
-    refusals: defaultdict[int, set[int]] = defaultdict(set)
-    for order_id, provider_id, evidence in ask(cursor, queries.FIND_REFUSALS, (list(order_ids),)):
-        _, _, text = evidence.rpartition(_REJECTED)
-        if read_reason(text) is Reason.OTHER:
-            refusals[order_id].add(provider_id)
-    return refusals
 
 
 def look_again(service_ids: Sequence[int], *, now: datetime) -> None:

@@ -13,9 +13,11 @@ from hawker.orders.rules import WIRE_STATUS
 from hawker.orders.subscription_rules import SUBSCRIPTIONS, subscription_status
 
 
-def list_order_ids(*, state: State | None, limit: int) -> list[int]:
-    """The numbers of the newest orders, only those in `state` where given."""
+def list_order_ids(*, state: State | None, limit: int, held: bool = False) -> list[int]:
+    """The numbers of the newest orders, only those in `state` where given, and only those that are `held`."""
     orders = Order.objects.order_by("-id")
+    if held:
+        orders = orders.filter(id__in=Work.objects.exclude(hold="").values("order_id"))
     if state is not None:
         orders = orders.filter(state=state)
     return list(orders.values_list("id", flat=True)[:limit])

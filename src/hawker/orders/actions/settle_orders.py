@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from hawker.core.sql import Cursor
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.orders.actions.attempts import Ruled
-from hawker.orders.actions.dispatch import Route, read_routes
-from hawker.orders.actions.failover import read_refusals
 from hawker.orders.actions.move import Change, Due, replace_work, write_changes
+from hawker.orders.actions.routes import Route, read_refusals, read_routes
 from hawker.orders.models import AttemptState, State, WorkKind
 from hawker.orders.rules import due_after
 from hawker.orders.rulings import Fate

@@ -7,7 +7,7 @@ them down as waiting, and this is the one place that makes orders of them.
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -20,7 +20,6 @@ from hawker.core.failpoints import failpoint
 from hawker.core.money import format_micros
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book, lock_accounts, open_book
-from hawker.orders.actions.dispatch import HELD_UNTIL
 from hawker.orders.actions.move import Change, Due, replace_work, write_changes
 from hawker.orders.actions.parents import Parent, Stopped
 from hawker.orders.models import NO_PROVIDER, State, WorkKind
@@ -34,6 +33,9 @@ from hawker.orders.subscription_rules import SubscriptionQuote, ends_at, quantit
 from hawker.posts.rules import host_of
 
 ACTOR = "subscription"
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""Of work that is woken by something else than the clock."""
+
 OFF_SALE_WAIT = timedelta(minutes=10)
 MAX_OWED = 3
 """So many orders may a provider make for a subscription before they are paid for."""
@@ -333,12 +335,12 @@ def _write(cursor: Cursor, steps: Sequence[_Step], book: Book, now: datetime) ->
 
 def _latest(step: _Step, now: datetime) -> datetime:
     """When to come back even if no post is due: at the end, and before that to see whether the service is back."""
-    latest = _end_or_never(step.claimed.expiry) if step.claimed.is_local else HELD_UNTIL
+    latest = _end_or_never(step.claimed.expiry) if step.claimed.is_local else NEVER
     return min(latest, now + OFF_SALE_WAIT) if step.off_sale else latest
 
 
 def _end_or_never(expiry: date | None) -> datetime:
-    return min(ends_at(expiry) or HELD_UNTIL, HELD_UNTIL)
+    return min(ends_at(expiry) or NEVER, NEVER)
 
 
 def _write_children(cursor: Cursor, children: Sequence[_Child], now: datetime) -> None:

@@ -1,9 +1,9 @@
 """Claiming orders to send."""
 
 CLAIM_DISPATCH = """
-    SELECT o.id, o.account_id, o.service_id, o.type, o.link, o.quantity, o.extra, o.charge_micros, w.tries,
+    SELECT o.id, o.service_id, o.type, o.link, o.quantity, o.extra, o.charge_micros, w.tries,
            (SELECT count(*) FROM attempt a WHERE a.order_id = o.id AND a.kind = 'add'),
-           o.from_parent AND (SELECT p.charge_micros > 0 FROM orders p WHERE p.id = o.parent_id)
+           o.from_parent AND (SELECT p.charge_micros > 0 FROM orders p WHERE p.id = o.parent_id), o.at_a_loss
       FROM work w
       JOIN orders o ON o.id = w.order_id
      WHERE w.kind = 'dispatch' AND w.provider_id = %s AND w.due_at <= %s AND o.state = 'queued'

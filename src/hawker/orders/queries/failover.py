@@ -9,7 +9,8 @@ FIND_STRANDED = """
         SELECT p.id FROM provider p JOIN provider_health h ON h.provider_id = p.id
          WHERE (NOT p.enabled OR h.retry_at > %s)
            AND EXISTS (SELECT FROM work w WHERE w.kind = 'dispatch' AND w.provider_id = p.id AND w.due_at <= %s))
-    SELECT o.id, o.service_id, o.type, o.quantity, o.charge_micros, o.from_parent, w.provider_id, w.tries,
+    SELECT o.id, o.service_id, o.type, o.quantity, o.charge_micros, o.from_parent, o.at_a_loss,
+           w.provider_id, w.tries,
            ARRAY(SELECT r.provider_id FROM route r JOIN free ON free.id = r.provider_id
                   WHERE r.service_id = o.service_id ORDER BY r.position, r.id)
       FROM work w

@@ -1,0 +1,22 @@
+"""Orders that are held: sold under their cost, or without anybody to buy them from."""
+
+WAKE_HELD = """
+    UPDATE work w SET due_at = %s
+      FROM (SELECT order_id FROM work WHERE kind = 'dispatch' AND hold <> '' AND due_at > %s
+               FOR UPDATE SKIP LOCKED) held
+     WHERE w.order_id = held.order_id AND w.kind = 'dispatch'
+"""
+"""What somebody else is touching is left to its own time."""
+
+LOCK_HELD = """
+    SELECT o.id, w.hold FROM orders o JOIN work w ON w.order_id = o.id AND w.kind = 'dispatch'
+     WHERE o.id = ANY(%s::bigint[]) AND o.state = 'queued' AND w.hold <> ''
+     ORDER BY o.id FOR UPDATE OF o
+"""
+"""The orders only: their work comes after, as everywhere."""
+
+RELEASE = """
+    UPDATE work SET due_at = %s, hold = '' WHERE order_id = ANY(%s::bigint[]) AND kind = 'dispatch' AND hold <> ''
+"""
+
+ACCEPT_LOSS = "UPDATE orders SET at_a_loss = true, updated_at = %s WHERE id = ANY(%s::bigint[])"

@@ -13,7 +13,9 @@ from hawker.alerts.actions import describe_alerts
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.dispatch import claim_dispatches
+from hawker.orders.actions.place import Draft, place_orders
 from hawker.orders.actions.settle import Outcome, settle_attempts
+from hawker.orders.models import Work
 from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted, Unknown
 from hawker.providers.actions import Access, open_access
@@ -93,6 +95,22 @@ def test_orders_on_hold_do_not_stand_before_those_that_can_be_sent(
     assert [panel.order(order)["state"] for order in orders] == ["submitted"] * 3
     assert {panel.order(order)["work"][0]["hold"] for order in held} == {"cost above the charge"}
     assert len(sandbox.calls("add")) == 3
+
+
+def test_one_sweep_passes_by_however_many_orders_on_hold(
+    panel: Panel, sandbox: SandboxProcess, customer: OpenedCustomer, upstream: Provider
+) -> None:
+    dear = panel.service(provider=upstream, rate="0.90", cost_rate="0.91")
+    fields = {"service": str(dear.id), "link": "https://example.com/page", "quantity": "100"}
+    place_orders([Draft(customer.account_id, fields)] * 400, now=panel.clock.now())
+    panel.clock.advance(seconds=1)
+    orders = place(panel, customer, upstream, 2)
+    place_orders([Draft(customer.account_id, fields)] * 20, now=panel.clock.now())
+    panel.clock.advance(seconds=1)
+    orders += place(panel, customer, upstream, 2)
+    panel.sweep()
+    assert [panel.order(order)["state"] for order in orders] == ["submitted"] * 4
+    assert Work.objects.filter(kind="dispatch", hold="cost above the charge").count() == 420
 
 
 class SleptLine:

@@ -22,8 +22,9 @@ LOOKED_AT_AGAIN = timedelta(minutes=10)
 """How soon a held order is looked at again by itself. A change of the catalogue or of a provider is noticed within a
 second (actions/holds.py); this is for what that look could not see, because it came in the middle of a claim."""
 
-_MOST_HELD = 100
-"""How many times a claim looks past orders that had to be put on hold."""
+_MOST_LOOKS = 20
+_MOST_LOOKED_AT = 1_000
+"""A claim looks past orders that had to be put on hold, each time at twice as many orders, up to so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,16 @@ def _claim(cursor: Cursor, provider_id: int, limit: int, token: str, now: dateti
     if not gate.most:
         return []
     sendable: list[tuple[_Waiting, Route]] = []
-    for _ in range(_MOST_HELD):
-        rows = [_read(row) for row in ask(cursor, queries.CLAIM_DISPATCH, (provider_id, now, gate.most))]
+    look = gate.most
+    for _ in range(_MOST_LOOKS):
+        rows = [_read(row) for row in ask(cursor, queries.CLAIM_DISPATCH, (provider_id, now, look))]
         sendable = _sendable(cursor, provider_id, rows, now)
-        # Orders on hold must not stand before those that can be sent.
-        if sendable or len(rows) < gate.most:
+        # Orders on hold must not stand before those that can be sent, and a claim of fewer than was wanted says
+        # that nothing more is due. What was only looked at is free again at the COMMIT.
+        if len(sendable) >= gate.most or len(rows) < look:
             break
+        look = min(look * 2, max(_MOST_LOOKED_AT, gate.most))
+    sendable = sendable[: gate.most]
     pass_gate(cursor, gate, len(sendable), now=now)
     return _write_claims(cursor, provider_id, sendable, token, now) if sendable else []
 

@@ -1,0 +1,122 @@
+"""Every statement of the queries modules finds its rows in a large table by an index.
+
+Planned with the sequential scan priced out of reach: where one is left, no index serves. So this needs no rows,
+and a new statement is looked at without an entry anywhere; only an exception has one, with its reason.
+"""
+
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+import hawker
+from hawker.core.settings import settings
+from panel import Panel
+
+LARGE = {
+    "orders",
+    "transfer",
+    "work",
+    "attempt",
+    "order_event",
+    "order_request",
+    "active_link",
+    "refill",
+    "drip",
+    "subscription",
+    "subscription_post",
+    "account",
+    "api_key",
+    "alert",
+    "deposit",
+    "correction",
+    "app_user",
+    "rate_bucket",
+    "in_flight",
+    "attempt_evidence",
+    "balance_reading",
+    "customer_rate",
+}
+"""Tables that grow with the trade. The catalogue, the providers and the rest stay small."""
+
+EXCEPTIONS: dict[str, str] = {}
+
+_SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Every statement of every module of queries, by its name."""
+    for module in pkgutil.walk_packages(hawker.__path__, "hawker."):
+        parts = module.name.split(".")
+        if "queries" not in parts or module.ispkg:
+            continue
+        found = importlib.import_module(module.name)
+        for name, value in vars(found).items():
+            if name.startswith("_") or not name.isupper():
+                continue
+            several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else [value]
+            for place, text in enumerate(several):
+                if isinstance(text, str) and _SQL.match(text):
+                    yield f"{'.'.join(parts[1:])}.{name}" + (f"[{place}]" if place else ""), text
+
+
+def numbered(text: str) -> str:
+    """The driver's placeholders as the server's own: $1, $2."""
+    places = iter(range(1, 1_000))
+    named: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        if match[0] == "%%":
+            return "%"
+        name = match[1]
+        return f"${next(places) if name is None else named.setdefault(name, len(named) + 1)}"
+
+    return re.sub(r"%%|%(?:\((\w+)\))?s", number, text)
+
+
+def scans(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Table and kind of each node that reads a table from its beginning to its end."""
+    kind, table = node["Node Type"], node.get("Relation Name", "")
+    by_condition = "Index Cond" in node or kind.startswith("Bitmap")
+    if table and "Scan" in kind and not by_condition:
+        yield table, kind
+    for below in node.get("Plans", []):
+        yield from scans(below)
+
+
+def plan_of(database: "psycopg.Connection[Any]", text: str) -> dict[str, Any]:
+    row = database.execute("EXPLAIN (GENERIC_PLAN, FORMAT JSON) " + numbered(text)).fetchone()
+    assert row is not None
+    plan: dict[str, Any] = (row[0] if isinstance(row[0], list) else json.loads(row[0]))[0]["Plan"]
+    return plan
+
+
+@pytest.fixture
+def planner(panel: Panel) -> Iterator["psycopg.Connection[Any]"]:
+    with psycopg.connect(settings().folder.embedded_url("hawker_app"), autocommit=True) as database:
+        database.execute("SET enable_seqscan = off")
+        yield database
+
+
+def test_no_statement_reads_a_large_table_from_end_to_end(planner: "psycopg.Connection[Any]") -> None:
+    found = {
+        name: sorted(read)
+        for name, text in statements()
+        if (read := {scan for scan in scans(plan_of(planner, text)) if scan[0] in LARGE})
+    }
+    assert {name: read for name, read in found.items() if name not in EXCEPTIONS} == {}
+    assert EXCEPTIONS.keys() <= found.keys(), "an exception that is none any more goes"
+
+
+def test_what_is_called_large_is_there(planner: "psycopg.Connection[Any]") -> None:
+    there = {row[0] for row in planner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    assert there >= LARGE
+
+
+def test_the_guard_sees_a_scan(planner: "psycopg.Connection[Any]") -> None:
+    assert list(scans(plan_of(planner, "SELECT id FROM orders WHERE link = %s"))) == [("orders", "Seq Scan")]

@@ -44,8 +44,15 @@ LARGE = {
 }
 """Tables that grow with the trade. The catalogue, the providers and the rest stay small."""
 
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS = {
+    "catalog.queries.READ_RATES": "the catalogue is read whole, once for each version of it",
+    "catalog.queries.READ_CATALOGUE[3]": "the same statement in its place among the four",
+    "orders.queries.subscribe.FIND_WATCHED": "the planner's choice where both tables are empty: both have an index for it",
+    "limits.queries.FORGET_BUCKETS": "reads from the beginning up to its LIMIT, in an hourly clean-up",
+    "limits.queries.FORGET_IN_FLIGHT": "the same",
+}
 
+_PARTIAL_INDEXES = "SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL"
 _SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
 
 
@@ -80,13 +87,20 @@ def numbered(text: str) -> str:
 
 
 def scans(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Table and kind of each node that reads a table from its beginning to its end."""
+    """Of each node that reads a table or an index from its beginning to its end: the table, and by which index."""
     kind, table = node["Node Type"], node.get("Relation Name", "")
-    by_condition = "Index Cond" in node or kind.startswith("Bitmap")
-    if table and "Scan" in kind and not by_condition:
-        yield table, kind
+    if table and "Scan" in kind and "Index Cond" not in node and not kind.startswith("Bitmap"):
+        yield table, node.get("Index Name", "")
     for below in node.get("Plans", []):
         yield from scans(below)
+
+
+def read_by_all(database: "psycopg.Connection[Any]", text: str) -> list[str]:
+    """The large tables that a statement reads from end to end. A partial index is read so with good reason: it holds
+    the few rows that are meant, open alerts or leases that run.
+    """
+    partial = {row[0] for row in database.execute(_PARTIAL_INDEXES)}
+    return sorted({table for table, index in scans(plan_of(database, text)) if table in LARGE and index not in partial})
 
 
 def plan_of(database: "psycopg.Connection[Any]", text: str) -> dict[str, Any]:
@@ -99,16 +113,14 @@ def plan_of(database: "psycopg.Connection[Any]", text: str) -> dict[str, Any]:
 @pytest.fixture
 def planner(panel: Panel) -> Iterator["psycopg.Connection[Any]"]:
     with psycopg.connect(settings().folder.embedded_url("hawker_app"), autocommit=True) as database:
-        database.execute("SET enable_seqscan = off")
+        # Joins by hash and merge read whole tables where these are empty, as here.
+        for method in ("seqscan", "hashjoin", "mergejoin"):
+            database.execute(f"SET enable_{method} = off")
         yield database
 
 
 def test_no_statement_reads_a_large_table_from_end_to_end(planner: "psycopg.Connection[Any]") -> None:
-    found = {
-        name: sorted(read)
-        for name, text in statements()
-        if (read := {scan for scan in scans(plan_of(planner, text)) if scan[0] in LARGE})
-    }
+    found = {name: read for name, text in statements() if (read := read_by_all(planner, text))}
     assert {name: read for name, read in found.items() if name not in EXCEPTIONS} == {}
     assert EXCEPTIONS.keys() <= found.keys(), "an exception that is none any more goes"
 
@@ -119,4 +131,4 @@ def test_what_is_called_large_is_there(planner: "psycopg.Connection[Any]") -> No
 
 
 def test_the_guard_sees_a_scan(planner: "psycopg.Connection[Any]") -> None:
-    assert list(scans(plan_of(planner, "SELECT id FROM orders WHERE link = %s"))) == [("orders", "Seq Scan")]
+    assert list(scans(plan_of(planner, "SELECT id FROM orders WHERE link = %s"))) == [("orders", "")]

@@ -79,7 +79,7 @@ CLAIM_CHECKS = """
            AND (p.balance_every_seconds > 0 OR (p.pause_kind = 'funds' AND p.paused_until > %s))
          ORDER BY h.balance_due_at LIMIT 100
            FOR NO KEY UPDATE OF h SKIP LOCKED)
-    UPDATE provider_health h SET balance_due_at = %s + make_interval(secs => due.every)
+    UPDATE provider_health h SET balance_due_at = %s::timestamptz + make_interval(secs => due.every)
       FROM due WHERE h.provider_id = due.provider_id
     RETURNING h.provider_id
 """

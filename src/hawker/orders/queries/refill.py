@@ -79,7 +79,7 @@ LOCK_REFILLS = """
 CHANGE_REFILLS = """
     UPDATE refill r
        SET state = f.state, upstream_id = COALESCE(f.upstream_id, r.upstream_id),
-           reason = COALESCE(f.reason, r.reason), updated_at = %s, ended_at = CASE WHEN f.ends THEN %s END
+           reason = COALESCE(f.reason, r.reason), updated_at = %s, ended_at = CASE WHEN f.ends THEN %s::timestamptz END
       FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::boolean[])
         AS f(id, state, upstream_id, reason, ends)
      WHERE r.id = f.id AND r.ended_at IS NULL

@@ -47,7 +47,8 @@ LARGE = {
 EXCEPTIONS = {
     "catalog.queries.READ_RATES": "the catalogue is read whole, once for each version of it",
     "catalog.queries.READ_CATALOGUE[3]": "the same statement in its place among the four",
-    "orders.queries.subscribe.FIND_WATCHED": "the planner's choice where both tables are empty: both have an index for it",
+    "orders.queries.subscribe.FIND_WATCHED": "chosen over empty tables: both have an index for it",
+    "orders.queries.reconcile.READ_LISTED": "reads all posts that providers have told of: to be given an index",
     "limits.queries.FORGET_BUCKETS": "reads from the beginning up to its LIMIT, in an hourly clean-up",
     "limits.queries.FORGET_IN_FLIGHT": "the same",
 }

@@ -33,6 +33,7 @@ check: setup
 	$(BIN)/python -m pytest -q -r fE tests/docs
 
 test: setup
+	tools/get_languages
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup

@@ -16,7 +16,7 @@ from bench.figures import Row
 from bench.plan import QUICK, Plan
 from bench.stack import open_stack
 from bench.tools import ensure_site, find_pgbench, find_wrk
-from bench.works import adds, reads, starts
+from bench.works import adds, reads, starts, worker
 from bench.works.bench import Bench
 from hawker.host.errors import CannotHost
 
@@ -28,6 +28,8 @@ WORKS: dict[str, Callable[[Bench], list[Row]]] = {
     "balance": reads.balance,
     "status": reads.status,
     "services": reads.services,
+    "dispatch": worker.dispatch,
+    "polling": worker.polling,
     "memory": reads.memory,
     "start": starts.start,
 }

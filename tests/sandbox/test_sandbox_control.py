@@ -167,3 +167,28 @@ def test_it_says_that_it_is_well_and_knows_no_other_page(peer):
 )
 def test_the_control_door_opens_to_this_machine_only(address, local):
     assert _is_local(address) is local
+
+
+def test_orders_of_other_programs_are_placed_at_once(peer):
+    mine = peer.add(service=1, link=SURE, quantity=100)
+    fields = {"service": "1", "link": SURE, "quantity": "200"}
+    peer.set("/sandbox/orders", key=KEY, count=3, fields=fields)
+
+    assert [order["order"] for order in peer.orders()] == [mine, mine + 1, mine + 2, mine + 3]
+    assert len(peer.calls("add")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"key": "nobody"}, "key must be"),
+        ({"count": 0}, "count must be"),
+        ({"count": True}, "count must be"),
+        ({"fields": {"service": 1}}, "fields must be"),
+        ({"fields": {"service": "1", "link": SURE, "quantity": "1"}}, "Quantity less than minimal"),
+    ],
+)
+def test_orders_that_cannot_be_are_not_placed(peer, changed, sentence):
+    values = {"key": KEY, "fields": {"service": "1", "link": SURE, "quantity": "200"}, **changed}
+    assert sentence in peer.try_set("/sandbox/orders", values).json()["error"]
+    assert peer.orders() == []

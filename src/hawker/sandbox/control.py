@@ -7,6 +7,7 @@
   POST /sandbox/speed    {"speed":600}
   POST /sandbox/advance  {"seconds":3600}         lets so much of the sandbox's own time pass at once
   POST /sandbox/balance  {"key":"…","balance":"12.50"}
+  POST /sandbox/orders   {"key":"…","count":1000,"fields":{"service":"1",…}}  places so many orders alike at once
   POST /sandbox/reset    forgets orders, refills, calls and balances; ids go on
   GET  /sandbox/feed/NAME                         RSS of a user who posts as time goes by (feed.py)
 
@@ -20,11 +21,14 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from hawker.core.errors import Refusal
 from hawker.core.money import Money, format_micros
+from hawker.protocol.errors import text_of
 from hawker.protocol.params import read_whole
 from hawker.sandbox.config import check_speed
 from hawker.sandbox.exchange import Exchange
 from hawker.sandbox.faults import Faults
+from hawker.sandbox.placing import place
 from hawker.sandbox.replies import Reply
 from hawker.sandbox.sandbox import Sandbox
 from hawker.sandbox.timeline import SECOND
@@ -32,6 +36,7 @@ from hawker.sandbox.views import row_of, view_of
 
 _CALLS_PER_PAGE = 1_000
 _ALL = 10**12
+_MOST_PLACED = 1_000_000
 _LONGEST_ADVANCE = 10 * 366 * 86_400
 
 _encode = msgspec.json.Encoder().encode
@@ -154,6 +159,23 @@ def _set_balance(sandbox: Sandbox, asked: dict[str, Any]) -> None:
     sandbox.set_balance(key, Money.parse(balance).micros)
 
 
+def _place(sandbox: Sandbox, asked: dict[str, Any]) -> None:
+    """Orders that did not come over the API: those of other programs with the same key, or a panel's past."""
+    key, fields, count = asked.get("key"), asked.get("fields"), asked.get("count", 1)
+    if not isinstance(key, str) or key not in sandbox.panel.balances:
+        raise NotPossible("key must be the text of an API key of this panel")
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= _MOST_PLACED:
+        raise NotPossible(f"count must be a whole number up to {_MOST_PLACED}")
+    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
+        raise NotPossible("fields must be the parameters of an add, as texts")
+    moment = sandbox.catch_up()
+    try:
+        for _ in range(count):
+            place(sandbox.panel, key, fields, moment)
+    except Refusal as refusal:
+        raise NotPossible(text_of(refusal)) from refusal
+
+
 def _reset(sandbox: Sandbox, asked: dict[str, Any]) -> None:
     del asked
     sandbox.reset()
@@ -170,5 +192,6 @@ _SETTINGS: dict[str, Callable[[Sandbox, dict[str, Any]], None]] = {
     "/sandbox/speed": _set_speed,
     "/sandbox/advance": _advance,
     "/sandbox/balance": _set_balance,
+    "/sandbox/orders": _place,
     "/sandbox/reset": _reset,
 }

@@ -10,6 +10,7 @@ django.setup()
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from hawker.api.door import Door  # noqa: E402 - models may only be imported after set-up
+from hawker.health.door import ROUTES  # noqa: E402
 from hawker.web.urls import PUBLIC  # noqa: E402
 from hawker.worker.wake import Waker  # noqa: E402
 
@@ -29,8 +30,10 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if scope["path"] not in PUBLIC:
-                await _say(send, 200 if scope["path"] == "/healthz" else 404)
+            if (health := ROUTES.get(scope["path"])) is not None:
+                await _answer(send, *await health(scope))
+            elif scope["path"] not in PUBLIC:
+                await _say(send, 404)
             elif scope["method"] in ("GET", "HEAD"):
                 await self._pages(dict(scope), _without_body(receive), send)
             else:
@@ -68,15 +71,17 @@ def _without_body(receive: Receive) -> Receive:
 
 
 _BODIES = {
-    200: b'{"ok":true}',
     404: b'{"error":"Not found"}',
     405: b'{"error":"Method not allowed"}',
 }
 
 
 async def _say(send: Send, status: int) -> None:
-    body = _BODIES[status]
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await _answer(send, status, b"application/json", _BODIES[status])
+
+
+async def _answer(send: Send, status: int, content_type: bytes, body: bytes) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
     if status == 405:
         headers.append((b"allow", b"GET, HEAD"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

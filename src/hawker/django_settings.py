@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "hawker.providers",
     "hawker.posts",
     "hawker.orders",
+    "hawker.health",
     "hawker.worker",
 ]
 MIDDLEWARE: list[str] = []

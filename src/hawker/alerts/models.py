@@ -22,6 +22,7 @@ class AlertKind(models.TextChoices):
     SUBSCRIPTION_OWED = "subscription_owed"  # a provider delivered for a subscription what the balance does not cover
     FEED_TROUBLE = "feed_trouble"  # a feed of subscriptions keeps failing, or is not believed
     PRICE_JUMP = "price_jump"  # a provider's price changed so much that the operator must look
+    INVARIANT = "invariant"  # the books or the orders contradict themselves: `hawker verify` names where
 
 
 class Alert(models.Model):

@@ -87,6 +87,15 @@ class Settings(BaseSettings):
     poll_min_seconds: float = Field(5.0, gt=0, description="Shortest wait between two polls of one order.")
     poll_max_seconds: float = Field(1800.0, gt=0, description="Longest wait between two polls of one order.")
 
+    check_every_hours: int = Field(
+        24, ge=1, le=720, description="How often a worker checks every invariant, as `hawker verify` does."
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Whoever shows it (Authorization: Bearer) may read /metrics from elsewhere too.",
+    )
+
     feed_seconds: float = Field(
         300.0, gt=0, description="Wait between two looks at a feed of a subscription; longer after failures."
     )

@@ -3,15 +3,18 @@
 A job may run twice, late, or on two machines at once: nothing here guards an order.
 """
 
+import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
 import structlog
+from django.db import connection
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
 
 from hawker.core.errors import Unavailable
 from hawker.core.settings import settings
+from hawker.health.check import check_when_due
 from hawker.limits.actions import forget_full
 from hawker.orders.actions.requests import forget_requests
 from hawker.orders.models import WorkKind
@@ -68,6 +71,24 @@ async def sweep(provider_id: int, kind: str) -> None:
         # The runs that were started are to be sent: at once, not with the next second's pulse.
         with suppress(exceptions.AlreadyEnqueued):
             await pulse.configure(queueing_lock=PULSE_LOCK).defer_async()
+
+
+@app.periodic(cron="7 * * * *", periodic_id="check")
+@app.task(name="hawker.check", queueing_lock="hawker.check", queue="sweep")
+async def check_books(timestamp: int = 0) -> None:
+    """Every hour: where it is time again, check every invariant, in a thread of its own: it may take minutes."""
+    del timestamp
+    try:
+        await asyncio.to_thread(_check)
+    except Unavailable as error:
+        log.warning("invariants are not checked: the database is away", why=str(error))
+
+
+def _check() -> None:
+    try:
+        check_when_due(sweeps.clock)
+    finally:
+        connection.close()
 
 
 @app.periodic(cron="*/5 * * * *", periodic_id="forget")

@@ -1,0 +1,79 @@
+"""The figures of health in the text that Prometheus reads.
+
+All come from the database, so whichever of the panel's processes is asked, the answer is that of the whole panel.
+"""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from hawker.health.state import Health
+
+_LABELS = ["kind", "provider"]
+
+
+def write_metrics(health: Health) -> bytes:
+    """The text format, UTF-8."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(health))
+    return generate_latest(registry)
+
+
+class _Figures(Collector):
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        health = self._health
+        yield from self._work()
+        yield from self._providers()
+        alerts = GaugeMetricFamily("hawker_alerts_open", "Alerts that are open.", labels=["kind"])
+        for kind, count in health.alerts.items():
+            alerts.add_metric([kind], count)
+        yield alerts
+        yield _plain(
+            "hawker_orders_unknown", "Orders of which nobody knows whether the provider has them.", health.unknown
+        )
+        yield _plain(
+            "hawker_orders_unknown_oldest_seconds", "Since when the oldest of them is.", health.unknown_seconds
+        )
+        yield _plain("hawker_workers", "Workers that were heard of in the last minute.", health.workers)
+        if health.heartbeat_seconds is not None:
+            yield _plain(
+                "hawker_worker_heartbeat_seconds", "Since the last worker was heard of.", health.heartbeat_seconds
+            )
+        if health.check_seconds is not None:
+            yield _plain("hawker_check_age_seconds", "Since the last check of every invariant.", health.check_seconds)
+            yield _plain("hawker_check_breaches", "Breaches that it found.", health.breaches or 0)
+
+    def _work(self) -> Iterator[GaugeMetricFamily]:
+        rows = GaugeMetricFamily("hawker_work", "Work that is open.", labels=_LABELS)
+        due = GaugeMetricFamily("hawker_work_due", "Work whose time has come.", labels=_LABELS)
+        held = GaugeMetricFamily("hawker_work_held", "Work that is held.", labels=_LABELS)
+        oldest = GaugeMetricFamily("hawker_work_oldest_due_seconds", "How late the oldest is.", labels=_LABELS)
+        for item in self._health.work:
+            labels = [item.kind, item.provider]
+            rows.add_metric(labels, item.rows)
+            due.add_metric(labels, item.due)
+            held.add_metric(labels, item.held)
+            oldest.add_metric(labels, item.oldest_seconds)
+        yield from (rows, due, held, oldest)
+
+    def _providers(self) -> Iterator[GaugeMetricFamily]:
+        takes = GaugeMetricFamily("hawker_provider_takes_orders", "1 where it is sent orders now.", labels=["provider"])
+        balance = GaugeMetricFamily(
+            "hawker_provider_balance", "Our balance there, in its currency.", labels=["provider"]
+        )
+        drift = GaugeMetricFamily("hawker_provider_unexplained", "By how much it is too low.", labels=["provider"])
+        for item in self._health.providers:
+            takes.add_metric([item.name], item.enabled and not item.paused and not item.breaker_open)
+            if item.balance_micros is not None:
+                balance.add_metric([item.name], item.balance_micros / 1_000_000)
+            drift.add_metric([item.name], item.unexplained_micros / 1_000_000)
+        yield from (takes, balance, drift)
+
+
+def _plain(name: str, meaning: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, meaning, value=value)

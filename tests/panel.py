@@ -21,7 +21,7 @@ from hawker.protocol.params import Value
 from hawker.providers.actions import add_provider, new_access, open_access
 from hawker.providers.models import Provider
 from hawker.worker.sweeps import Sweeps
-from hawker.worker.upkeep import check_balances, move_orders, watch
+from hawker.worker.upkeep import check_balances, move_orders, sync, watch
 from processes import SandboxProcess
 
 _KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version")
@@ -143,11 +143,12 @@ class Panel:
         asyncio.run(run())
 
     def upkeep(self, opener: Any = open_access) -> None:
-        """What the worker looks after four times a minute."""
+        """What the worker looks after beside what is due: unknowns that stay, balances, prices."""
 
         async def run() -> None:
             await watch(self.clock)
             await check_balances(self.clock, opener)
+            await sync(self.clock, opener)
 
         asyncio.run(run())
 

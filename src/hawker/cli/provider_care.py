@@ -20,6 +20,30 @@ app = providers.app
 
 NameArgument = Annotated[str, typer.Argument(help="The provider.")]
 LimitOption = Annotated[int | None, typer.Option(min=0, max=100_000, help="Calls a minute; 0 for no limit.")]
+LowOption = Annotated[str | None, typer.Option(help="Raise an alert below this, in its currency; 0 for never.")]
+BalanceOption = Annotated[
+    int | None, typer.Option(min=0, max=86_400, help="Seconds between two looks at our balance; 0 for none.")
+]
+ScanOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--reconcile-scan/--no-reconcile-scan",
+        help="Look for unknown orders among its order numbers, which must grow.",
+    ),
+]
+GateOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--gate-not-sent/--gate-unknown",
+        help="What 3xx, and 401, 403, 429 without JSON, prove: nothing was sent, or nothing.",
+    ),
+]
+SyncOption = Annotated[
+    int | None, typer.Option(min=0, max=604_800, help="Seconds between two looks at its prices; 0 for none.")
+]
+MarkupOption = Annotated[
+    int | None, typer.Option(min=0, max=100_000, help="Percent on top of its prices that our rates follow at.")
+]
 ReasonOption = Annotated[str, typer.Option(help="Why; shown with the provider.")]
 
 
@@ -40,26 +64,13 @@ def set_(
     rate_limit_add: LimitOption = None,
     rate_limit_status: LimitOption = None,
     rate_limit_balance: LimitOption = None,
-    low_balance: Annotated[
-        str | None, typer.Option(help="Raise an alert below this, in its currency; 0 for never.")
-    ] = None,
-    balance_every: Annotated[
-        int | None, typer.Option(min=0, max=86_400, help="Seconds between two looks at our balance; 0 for none.")
-    ] = None,
-    reconcile_scan: Annotated[
-        bool | None,
-        typer.Option(
-            "--reconcile-scan/--no-reconcile-scan",
-            help="Look for unknown orders among its order numbers, which must grow.",
-        ),
-    ] = None,
-    gate_not_sent: Annotated[
-        bool | None,
-        typer.Option(
-            "--gate-not-sent/--gate-unknown",
-            help="What 3xx, and 401, 403, 429 without JSON, prove: nothing was sent, or nothing.",
-        ),
-    ] = None,
+    low_balance: LowOption = None,
+    balance_every: BalanceOption = None,
+    reconcile_scan: ScanOption = None,
+    gate_not_sent: GateOption = None,
+    sync_prices: SyncOption = None,
+    sync_markup: MarkupOption = None,
+    no_sync_markup: Annotated[bool, typer.Option("--no-sync-markup", help="Our rates stay as they are.")] = False,
     url: Annotated[str, typer.Option(help="Another address; needs the key again.")] = "",
     key: Annotated[str, typer.Option(help="Another API key there; with --url also from HAWKER_PROVIDER_KEY.")] = "",
     data_dir: DataDirOption = None,
@@ -74,6 +85,8 @@ def set_(
             "balance_every_seconds": balance_every,
             "reconcile_scan": reconcile_scan,
             "gate_not_sent": gate_not_sent,
+            "prices_every_seconds": sync_prices,
+            "markup_percent": sync_markup,
         }.items()
         if value is not None
     }
@@ -81,6 +94,8 @@ def set_(
     changes |= {f"{call}_per_minute": limit or None for call, limit in limits.items() if limit is not None}
     if low_balance is not None:
         changes["low_balance_micros"] = _amount(low_balance) or None
+    if no_sync_markup:
+        changes["markup_percent"] = None
     if url and not key:
         key = os.environ.get("HAWKER_PROVIDER_KEY", "")
     if url and not key:
@@ -184,6 +199,7 @@ def _described(name: str) -> dict[str, Any]:
         },
         "reconcile_scan": provider.reconcile_scan,
         "gate_not_sent": provider.gate_not_sent,
+        "prices": {"every_seconds": provider.prices_every_seconds, "markup_percent": provider.markup_percent},
         "paused": None
         if provider.paused_until is None or provider.paused_until <= SystemClock().now()
         else {"until": provider.paused_until, "kind": provider.pause_kind, "reason": provider.pause_reason},

@@ -71,6 +71,7 @@ def import_(
     """Take a provider's catalogue into ours, or refresh what was taken before."""
     del data_dir
     with panel():
+        from hawker.orders.actions.failover import look_again
         from hawker.providers.actions import access_of, ask_services, find_provider
         from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider
         from hawker.providers.importing import import_services, not_offered
@@ -90,6 +91,7 @@ def import_(
             accept_price_jumps=accept_price_jumps,
             now=SystemClock().now(),
         )
+        look_again(list(provider.routes.values_list("service_id", flat=True)), now=SystemClock().now())
         progress_done()
         answer(
             {

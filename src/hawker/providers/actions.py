@@ -180,6 +180,8 @@ class Settings:
     reconcile_scan: bool
     low_balance_micros: int | None
     balance_every_seconds: int
+    prices_every_seconds: int
+    markup_percent: int | None
 
 
 SETTINGS = tuple(field.name for field in fields(Settings))

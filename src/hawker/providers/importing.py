@@ -41,7 +41,7 @@ def import_services(
 
     One transaction: an import is seen whole or not at all, and the catalogue gets one new version. A
     service imported before keeps its name, category and place, which are the operator's; its rate, limits and
-    flags follow the provider.
+    flags follow the provider that it is bought from first, of any other only the cost is taken.
     """
     report = ImportReport()
     wanted = {name.casefold() for name in categories}
@@ -49,6 +49,7 @@ def import_services(
         routes: defaultdict[int, list[Route]] = defaultdict(list)
         for route in provider.routes.select_related("service"):
             routes[route.upstream_service].append(route)
+        leading = _leading(provider)
         headings = _headings(offered, wanted)
         fresh: list[tuple[Service, Route]] = []
         changed: list[Route] = []
@@ -57,7 +58,7 @@ def import_services(
                 continue
             rate = marked_up(row.rate, percent=markup_percent, exchange_rate=provider.exchange_rate)
             known = routes[row.service]
-            jumped = next((route.cost_rate for route in known if _jumps(route.cost_rate, row.rate)), None)
+            jumped = next((route.cost_rate for route in known if jumps(route.cost_rate, row.rate)), None)
             if len(rate.partition(".")[0]) > 9:
                 report.skipped.append(Unreadable(str(row.service), f"the rate {row.rate} is beyond all prices"))
             elif not known:
@@ -68,7 +69,7 @@ def import_services(
                 )
             else:
                 # More than one where a subscription of ours buys its posts as orders of the same service.
-                changed += [route for route in known if _refresh(route, row, rate)]
+                changed += [route for route in known if _refresh(route, row, rate, leads=route.id in leading)]
         _write(fresh, changed)
         report.imported, report.updated = len(fresh), len(changed)
     return report
@@ -100,29 +101,45 @@ def _new(
     return service, Route(service=service, provider=provider, upstream_service=row.service, cost_rate=row.rate)
 
 
-def _refresh(route: Route, row: UpstreamService, rate: str) -> bool:
-    """Bring a route and its service up to date; answers whether anything differed."""
+def _leading(provider: Provider) -> set[int]:
+    """The routes to this provider that are the first of their service."""
+    first = Route.objects.order_by("service_id", "position", "id").distinct("service_id")
+    of_provider = Route.objects.filter(provider=provider).values("service_id")
+    return {route.id for route in first.filter(service_id__in=of_provider) if route.provider_id == provider.id}
+
+
+def _refresh(route: Route, row: UpstreamService, rate: str, *, leads: bool) -> bool:
+    """Bring a route, and the service that it leads, up to date; answers whether anything differed."""
     before = (route.cost_rate, *_followed(route.service))
     route.cost_rate = row.rate
-    _follow(route.service, row, rate)
+    if leads:
+        _follow(route.service, row, rate)
     return before != (route.cost_rate, *_followed(route.service))
 
 
 def _follow(service: Service, row: UpstreamService, rate: str) -> None:
-    package = row.type.quantity is QuantityRule.FIXED
     service.rate = rate
-    service.minimum, service.maximum = (1, 1) if package else (row.minimum, row.maximum)
-    service.refill, service.cancel, service.dripfeed = row.refill, row.cancel, row.dripfeed
-    ours = find_type(service.type)
-    if ours is not None and not ours.drip_feed:
-        service.dripfeed = False  # a subscription of ours, say, over the provider's service by the piece
+    service.minimum, service.maximum = limits_of(row)
+    service.refill, service.cancel, service.dripfeed = row.refill, row.cancel, drips(service.type, row)
 
 
 def _followed(service: Service) -> tuple[object, ...]:
     return service.rate, service.minimum, service.maximum, service.refill, service.cancel, service.dripfeed
 
 
-def _jumps(before: str, after: str) -> bool:
+def limits_of(row: UpstreamService) -> tuple[int, int]:
+    """The least and the most that may be ordered at once; of a package there is one."""
+    return (1, 1) if row.type.quantity is QuantityRule.FIXED else (row.minimum, row.maximum)
+
+
+def drips(type_name: str, row: UpstreamService) -> bool:
+    """Whether a service of ours is offered in runs; a subscription over the provider's service by the piece is not."""
+    ours = find_type(type_name)
+    return row.dripfeed and (ours is None or ours.drip_feed)
+
+
+def jumps(before: str, after: str) -> bool:
+    """Whether a cost changed so much that a person must look at it."""
     low, high = sorted((read_rate(before), read_rate(after)))
     return high > low * MAX_PRICE_JUMP
 

@@ -37,6 +37,8 @@ class Provider(models.Model):
     reconcile_scan = models.BooleanField(default=True, db_default=True)
     low_balance_micros = models.BigIntegerField(null=True)
     balance_every_seconds = models.IntegerField(default=600, db_default=600)
+    prices_every_seconds = models.IntegerField(default=0, db_default=0)
+    markup_percent = models.IntegerField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -73,6 +75,7 @@ class ProviderHealth(models.Model):
     statuses_at = models.DateTimeField(null=True)
     balances_at = models.DateTimeField(null=True)
     balance_due_at = models.DateTimeField(null=True)
+    prices_due_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "provider_health"

@@ -112,3 +112,30 @@ FOLLOW_ROUTES = """
     UPDATE route r SET cost_rate = f.cost_rate FROM unnest(%s::bigint[], %s::text[]) AS f(id, cost_rate)
      WHERE r.id = f.id
 """
+
+# --- prices ----------------------------------------------------------------------------------------
+
+CLAIM_SYNCS = """
+    WITH due AS (
+        SELECT h.provider_id, p.prices_every_seconds AS every
+          FROM provider_health h JOIN provider p ON p.id = h.provider_id
+         WHERE p.enabled AND p.prices_every_seconds > 0 AND (h.prices_due_at IS NULL OR h.prices_due_at <= %s)
+         ORDER BY h.prices_due_at NULLS FIRST LIMIT 10
+           FOR NO KEY UPDATE OF h SKIP LOCKED)
+    UPDATE provider_health h SET prices_due_at = %s + make_interval(secs => due.every)
+      FROM due WHERE h.provider_id = due.provider_id
+    RETURNING h.provider_id
+"""
+"""Providers whose catalogue is to be read now, put off to their next time."""
+
+READ_PRICED = """
+    SELECT r.id, r.upstream_service, r.cost_rate, s.type, s.id, s.rate, s.minimum, s.maximum, s.refill, s.cancel,
+           s.dripfeed, r.id = (SELECT b.id FROM route b WHERE b.service_id = s.id ORDER BY b.position, b.id LIMIT 1)
+      FROM route r JOIN service s ON s.id = r.service_id
+     WHERE r.provider_id = %s
+     ORDER BY r.id
+       FOR UPDATE OF r
+"""
+"""What is bought from a provider, at which cost, and whether it is the first route of its service."""
+
+READ_MARKUP = "SELECT name, exchange_rate, markup_percent FROM provider WHERE id = %s"

@@ -20,11 +20,12 @@ from hawker.orders.actions.requests import forget_requests
 from hawker.orders.models import WorkKind
 from hawker.worker.sweeps import sweeps
 from hawker.worker.threads import in_thread
-from hawker.worker.upkeep import check_balances, move_orders, watch
+from hawker.worker.upkeep import check_balances, move_orders, sync, watch
 
 PULSE = "hawker.pulse"
 PULSE_LOCK = "pulse"
 UPKEEP = "hawker.upkeep"
+SYNC = "hawker.sync_prices"
 FORGET = "hawker.forget_limits"
 
 log = structlog.get_logger(__name__)
@@ -61,6 +62,17 @@ async def upkeep(timestamp: int = 0) -> None:
         await check_balances(sweeps.clock, sweeps.opener)
     except Unavailable as error:
         log.warning("upkeep skipped: the database is away", why=str(error))
+
+
+@app.periodic(cron="* * * * * 45", periodic_id="sync", queueing_lock=SYNC)
+@app.task(name=SYNC, queueing_lock=SYNC, queue="sweep")
+async def sync_prices(timestamp: int = 0) -> None:
+    """Once a minute: the catalogues of providers whose prices are followed."""
+    del timestamp
+    try:
+        await sync(sweeps.clock, sweeps.opener)
+    except Unavailable as error:
+        log.warning("prices skipped: the database is away", why=str(error))
 
 
 @app.task(name="hawker.sweep", queue="sweep")

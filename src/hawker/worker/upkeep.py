@@ -6,12 +6,13 @@ import structlog
 
 from hawker.core.clock import Clock
 from hawker.core.errors import Unavailable
-from hawker.orders.actions.failover import move_stranded
+from hawker.orders.actions.failover import look_again, move_stranded
 from hawker.orders.actions.mirror import record_balance
 from hawker.orders.actions.watch import watch_unknowns
-from hawker.providers.actions import Access, Opener, ask_balance, read_access
+from hawker.providers.actions import Access, Opener, ask_balance, ask_services, read_access
 from hawker.providers.balances import claim_checks
 from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider
+from hawker.providers.pricing import claim_syncs, sync_prices
 from hawker.worker.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,20 @@ async def ask_and_record(access: Access, clock: Clock, opener: Opener) -> None:
         asked_at=asked_at,
         now=clock.now(),
     )
+
+
+async def sync(clock: Clock, opener: Opener) -> None:
+    """Read the catalogues whose time has come, and take their costs. Raises Unavailable."""
+    for provider_id in await in_thread(claim_syncs, now=clock.now()):
+        try:
+            access = await in_thread(read_access, provider_id)
+            offered, _ = await ask_services(access, opener=opener)
+            touched = await in_thread(sync_prices, provider_id, offered, now=clock.now())
+            if touched:
+                await in_thread(look_again, touched, now=clock.now())
+                log.info("prices changed", provider=access.name, services=len(touched))
+        except (BadProvider, CallFailed, CannotConnect, NoSuchProvider) as error:
+            log.warning("prices not known", provider=provider_id, why=str(error))
 
 
 async def watch(clock: Clock) -> None:

@@ -133,6 +133,15 @@ def verify(*, data_dir: DataDirOption = None) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def doctor(*, data_dir: DataDirOption = None) -> None:
+    """Look at everything that a panel's health rests on; exit code 1 where a check fails. Changes nothing."""
+    del data_dir
+    from hawker.cli.doctor import run_doctor
+
+    run_doctor()
+
+
 @app.command(hidden=True)
 def demo(*, sandbox_url: Annotated[str, typer.Option()], data_dir: DataDirOption = None) -> None:
     """Fill the panel with the demo's customer, provider and catalogue. Called by `up --demo`."""

@@ -1,0 +1,179 @@
+"""What the doctor looks at once the database answers: each check a name, a state, what was found, and advice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.health import queries
+from hawker.health.state import Health, migrations_amiss, read_health
+
+State = Literal["ok", "warn", "fail"]
+
+_LATE_SECONDS, _VERY_LATE_SECONDS = 60, 900
+_LINGERS_SECONDS = 900
+_STUCK_AFTER = timedelta(hours=1)
+_CHECK_IS_OLD_SECONDS = 35 * 86_400
+_WRAPS_AT = 1_000_000_000
+_MOST_DRIFT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's outcome. `figure` is what was measured; `advice` is empty where nothing is to be done."""
+
+    name: str
+    state: State
+    what: str
+    figure: int | float | None = None
+    advice: str = ""
+
+
+def examine(*, now: datetime) -> list[Finding]:
+    """Every check that needs the database, in the order of docs/operations.md. Raises Unavailable."""
+    found = [_migrations(), *in_transaction(lambda cursor: list(_server(cursor, now)))]
+    # The tables are read last: where migrations are missing there may be none.
+    if found[0].state == "fail":
+        return found
+    health = read_health(now=now)
+    return [*found, *in_transaction(lambda cursor: list(_stuck(cursor, now))), *_panel(health)]
+
+
+def _migrations() -> Finding:
+    amiss = migrations_amiss()
+    if amiss:
+        return Finding("migrations", "fail", "; ".join(amiss), len(amiss), "run `hawker migrate` of the newest version")
+    return Finding("migrations", "ok", "all applied, none unknown", 0)
+
+
+def _server(cursor: Cursor, now: datetime) -> Iterator[Finding]:
+    version, their_now, most, used, age = _one(cursor, queries.SERVER)
+    yield _judge("version", int(version) // 10_000, "PostgreSQL of this major version", fail=version < 150_000)
+    off = sorted(name for name, value in ask(cursor, queries.DURABILITY) if value in ("off", "local"))
+    what = f"off: {', '.join(off)}: committed money may be lost in a crash" if off else "commits are on disk"
+    yield _judge("durability", len(off), what, fail=bool(off), advice="switch them on in postgresql.conf")
+    yield _judge(
+        "connections",
+        most - used,
+        f"{used} of {most} connections are in use",
+        warn=used > most * 0.8,
+        fail=used >= most - 3,
+        advice="raise max_connections, or run fewer processes",
+    )
+    drift = abs((their_now - now).total_seconds())
+    yield _judge(
+        "clock",
+        round(drift, 3),
+        "seconds between the database's clock and ours",
+        warn=drift > _MOST_DRIFT_SECONDS,
+        advice="have both machines follow a time server",
+    )
+    yield _judge(
+        "wraparound",
+        age,
+        "age of the oldest transaction number",
+        warn=age > _WRAPS_AT // 2,
+        fail=age > _WRAPS_AT,
+        advice="see that autovacuum is on and finishes",
+    )
+    (owned,) = _one(cursor, queries.OWNED)
+    yield _judge(
+        "rights",
+        owned,
+        "tables that the application's role owns, whose guards it could switch off",
+        warn=owned > 0,
+        advice="set HAWKER_DATABASE_ROLE to a role that owns nothing",
+    )
+
+
+def _stuck(cursor: Cursor, now: datetime) -> Iterator[Finding]:
+    (stuck,) = _one(cursor, queries.STUCK, (now - _STUCK_AFTER,))
+    yield _judge(
+        "stuck_orders",
+        stuck,
+        "orders at a provider that nothing is due for",
+        fail=stuck > 0,
+        advice="`hawker order show` each; this is a fault of Hawker: report it",
+    )
+    (expired,) = _one(cursor, queries.EXPIRED, (now - timedelta(minutes=1),))
+    yield _judge(
+        "expired_leases",
+        expired,
+        "attempts whose worker never came back",
+        warn=expired > 0,
+        advice="a running worker ends them within a second: start one",
+    )
+
+
+def _panel(health: Health) -> Iterator[Finding]:
+    yield _judge(
+        "workers",
+        health.workers,
+        "workers heard of in the last minute",
+        fail=health.workers == 0,
+        advice="start `hawker worker`: no order is sent or followed without one",
+    )
+    # What a provider that takes none keeps waiting is told of by `providers`.
+    late = max(health.work, key=lambda item: item.oldest_seconds, default=None)
+    seconds = round(late.oldest_seconds) if late else 0
+    yield _judge(
+        "queue_age",
+        seconds,
+        f"seconds that the oldest due work waits ({late.kind} at {late.provider or 'no provider'})"
+        if late
+        else "no work",
+        warn=seconds > _LATE_SECONDS,
+        fail=seconds > _VERY_LATE_SECONDS,
+        advice="look whether workers run, and whether this provider answers",
+    )
+    held = sum(item.held for item in health.work)
+    yield _judge("held", held, "orders that are held", warn=held > 0, advice="`hawker order show` says why")
+    yield _judge(
+        "unknowns",
+        health.unknown,
+        f"orders that a provider may or may not have; the oldest for {round(health.unknown_seconds)} seconds",
+        warn=health.unknown > 0,
+        fail=health.unknown_seconds > _LINGERS_SECONDS,
+        advice="`hawker alert list`, then `hawker order resolve`",
+    )
+    closed = [item.name for item in health.providers if item.enabled and (item.paused or item.breaker_open)]
+    yield _judge(
+        "providers",
+        len(closed),
+        f"providers that get no orders now: {', '.join(closed)}" if closed else "all providers take orders",
+        warn=bool(closed),
+        advice="`hawker provider show` says why",
+    )
+    drifting = [item.name for item in health.providers if item.unexplained_micros > 0]
+    yield _judge(
+        "balances",
+        len(drifting),
+        f"balances that fell by more than is known of: {', '.join(drifting)}" if drifting else "balances agree (I15)",
+        warn=bool(drifting),
+        advice="compare the provider's orders with `hawker provider show`",
+    )
+    alerts = sum(health.alerts.values())
+    yield _judge("alerts", alerts, "open alerts", warn=alerts > 0, advice="`hawker alert list`")
+    if health.breaches is None or health.check_seconds is None:
+        yield Finding("invariants", "warn", "never checked yet", None, "run `hawker verify`; a worker checks by itself")
+    else:
+        yield _judge(
+            "invariants",
+            health.breaches,
+            f"breaches in the last check, {round(health.check_seconds / 3600)} hours ago",
+            warn=health.check_seconds > _CHECK_IS_OLD_SECONDS,
+            fail=health.breaches > 0,
+            advice="run `hawker verify`, which names each",
+        )
+
+
+def _judge(name: str, figure: float, what: str, *, warn: bool = False, fail: bool = False, advice: str = "") -> Finding:
+    state: State = "fail" if fail else "warn" if warn else "ok"
+    return Finding(name, state, what, figure, "" if state == "ok" else advice)
+
+
+def _one(cursor: Cursor, statement: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+    row = ask(cursor, statement, parameters).fetchone()
+    assert row is not None
+    return row

@@ -1,0 +1,53 @@
+"""`hawker doctor` as an operator runs it."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from panel import Panel, forget_rows
+from processes import eventually, hawker, start_worker
+
+
+def doctor(*, expect: int) -> dict[str, Any]:
+    """The doctor's checks of this test's panel, by name."""
+    done = subprocess.run([sys.executable, "-m", "hawker", "doctor"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == expect, done.stdout + done.stderr
+    told = msgspec.json.decode(done.stdout)
+    assert told["ok"] is (expect == 0)
+    return {check["name"]: check for check in told["checks"]}
+
+
+def test_a_healthy_panel_passes_and_one_without_workers_does_not(panel: Panel) -> None:
+    checks = doctor(expect=1)
+    assert {name for name, check in checks.items() if check["state"] == "fail"} == {"workers"}
+    assert checks["durability"]["state"] == "ok"
+    assert checks["rights"]["figure"] == 0
+    with start_worker():
+        checks = eventually("a worker is heard of", _heard)
+    assert checks["workers"]["figure"] >= 1
+    # The worker leaves its rows in tables of the engine only.
+    forget_rows()
+
+
+def _heard() -> dict[str, Any] | None:
+    done = subprocess.run([sys.executable, "-m", "hawker", "doctor"], capture_output=True, text=True, timeout=120)
+    checks = {check["name"]: check for check in msgspec.json.decode(done.stdout)["checks"]}
+    return checks if done.returncode == 0 else None
+
+
+def test_a_folder_whose_database_does_not_run_is_said_and_not_started(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text('secret_key = "of this test"\n')
+    secrets.chmod(0o644)
+    done = hawker(tmp_path, "doctor")
+    assert done.returncode == 1
+    checks = {check["name"]: check["state"] for check in msgspec.json.decode(done.stdout)["checks"]}
+    assert checks["database"] == "fail"
+    assert checks["secrets"] == "fail"
+    assert "does not run" in done.stderr
+    assert list(tmp_path.iterdir()) == [secrets]
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o644

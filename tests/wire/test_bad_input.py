@@ -23,6 +23,8 @@ ACTIONS: dict[str, dict[str, str]] = {
     "balance": {"action": "balance"},
     "status of one": {"action": "status", "order": "1"},
     "status of many": {"action": "status", "orders": "1,2"},
+    "refill of one": {"action": "refill", "order": "1"},
+    "refill status of one": {"action": "refill_status", "refill": "1"},
     "add Default": {"action": "add", "service": "1", "link": "https://example.com", "quantity": "50"},
     "add Package": {"action": "add", "service": "3", "link": "https://example.com"},
     "add Custom Comments": {
@@ -55,6 +57,10 @@ def order_answer(text: str) -> str:
     return ORDER
 
 
+def refill_answer(text: str) -> str:
+    return "Refill not found"
+
+
 def link_answer(text: str) -> str:
     return LINK
 
@@ -79,6 +85,7 @@ FIELDS: dict[str, Callable[[str], str]] = {
     "action": action_answer,
     "service": service_answer,
     "order": order_answer,
+    "refill": refill_answer,
     "link": link_answer,
     "quantity": quantity_answer,
     "comments": comments_answer,

@@ -1,6 +1,7 @@
 """Subscriptions: looking at the feeds that are due, side by side, and ordering for the posts that are."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -8,9 +9,9 @@ import structlog
 
 from hawker.core.clock import Clock
 from hawker.core.failpoints import failpoint
-from hawker.orders.actions.looks import Watch, apply_looks, claim_feeds
+from hawker.orders.actions.looks import Watch, apply_looks, claim_feeds, wake_feeds
 from hawker.orders.actions.subscribe import order_for_posts
-from hawker.posts.source import Failed, FindSource, Look
+from hawker.posts.source import Failed, FindSource, Look, Posts
 from hawker.worker.threads import in_thread
 
 LOOKS = 32
@@ -36,6 +37,8 @@ class SubscribeSweep:
         self._looks: set[asyncio.Task[None]] = set()
         self._hosts: Counter[str] = Counter()
         self._seen: list[tuple[Watch, Look]] = []
+        self._news = True
+        self._ordered_at = 0.0
         self.looked = 0
 
     async def run(self) -> int:
@@ -45,11 +48,13 @@ class SubscribeSweep:
         """
         try:
             while not self._stopping():
-                busy = await self._order() or self._start(await self._claim())
+                if self._news or time.monotonic() - self._ordered_at > _NEWS_SECONDS:
+                    await self._order()
+                self._start(await self._claim())
                 if self._looks:
                     await asyncio.wait(self._looks, timeout=_NEWS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 # Looks may also end while feeds are claimed: what they saw counts, whoever is still in flight.
-                elif not (busy or self._seen):
+                elif not (self._news or self._seen):
                     break
                 await self._apply()
         finally:
@@ -58,9 +63,11 @@ class SubscribeSweep:
             await asyncio.gather(*self._looks, return_exceptions=True)
         return self.looked
 
-    async def _order(self) -> bool:
-        """Order for posts; whether there may be more."""
-        return await in_thread(order_for_posts, limit=BATCH, now=self._clock.now())
+    async def _order(self) -> None:
+        """Order for a batch of posts, and have feeds looked at that somebody has subscribed to since."""
+        self._ordered_at = time.monotonic()
+        self._news = await in_thread(order_for_posts, limit=BATCH, now=self._clock.now())
+        await in_thread(wake_feeds, now=self._clock.now())
 
     async def _claim(self) -> list[Watch]:
         free = LOOKS - len(self._looks)
@@ -71,13 +78,12 @@ class SubscribeSweep:
         lanes = LANES - max((count for count in self._hosts.values() if count < LANES), default=0)
         return await in_thread(claim_feeds, limit=free, busy=busy, lanes=lanes, now=self._clock.now())
 
-    def _start(self, claimed: list[Watch]) -> bool:
+    def _start(self, claimed: list[Watch]) -> None:
         for watch in claimed:
             self._hosts[watch.host] += 1
             look = asyncio.create_task(self._look(watch))
             self._looks.add(look)
             look.add_done_callback(self._looks.discard)
-        return bool(claimed)
 
     async def _look(self, watch: Watch) -> None:
         try:
@@ -110,6 +116,7 @@ class SubscribeSweep:
         if not seen:
             return
         failpoint("looked")
+        self._news |= any(isinstance(look, Posts) for _, look in seen)
         for looked in await in_thread(apply_looks, seen, now=self._clock.now()):
             if looked.problem:
                 log.info("feed trouble", feed=looked.feed_id, url=looked.url, why=looked.problem)

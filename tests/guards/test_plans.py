@@ -49,6 +49,8 @@ EXCEPTIONS = {
     "catalog.queries.READ_CATALOGUE[3]": "the same statement in its place among the four",
     "orders.queries.subscribe.FIND_WATCHED": "chosen over empty tables: both have an index for it",
     "orders.queries.reconcile.READ_LISTED": "reads all posts that providers have told of: to be given an index",
+    "health.queries.WORK": "counts all open work, a narrow table, once for each scrape or visit of the doctor",
+    "health.queries.STUCK": "the doctor's look through all orders, when a person asks for it",
     "limits.queries.FORGET_BUCKETS": "reads from the beginning up to its LIMIT, in an hourly clean-up",
     "limits.queries.FORGET_IN_FLIGHT": "the same",
 }

@@ -110,7 +110,7 @@ def test_what_is_no_amount_is_no_cost(value: object) -> None:
 # --- status ------------------------------------------------------------------------------------------
 
 SEED = {"charge": "0.27819", "start_count": "3572", "status": "Partial", "remains": "157", "currency": "USD"}
-PARTIAL = UpstreamStatus(OrderStatus.PARTIAL, remains=157, start_count=3572, charge_micros=278_190)
+PARTIAL = UpstreamStatus(OrderStatus.PARTIAL, remains=157, start_count=3572, charge_micros=278_190, currency="USD")
 
 
 def status_of(row: Any) -> UpstreamStatus | Unreadable:
@@ -129,8 +129,8 @@ def test_the_seeds_many_statuses_are_read_each_by_its_id() -> None:
     many = {"1": SEED, "10": {"error": "Incorrect order ID"}, "100": SEED | {"status": "In progress", "remains": "10"}}
     assert read_statuses(encoded(many), [1, 10, 100]) == {
         1: PARTIAL,
-        10: Unreadable("status", "Incorrect order ID"),
-        100: UpstreamStatus(OrderStatus.IN_PROGRESS, 10, 3572, 278_190),
+        10: Unreadable("status", "Incorrect order ID", told=True),
+        100: UpstreamStatus(OrderStatus.IN_PROGRESS, 10, 3572, 278_190, "USD"),
     }
 
 
@@ -160,7 +160,7 @@ def test_a_loose_status_reads_the_same(loose: dict[str, object]) -> None:
 @pytest.mark.parametrize("unread", [None, "Unknown", "", "1.5", [], "1e3", True])
 def test_what_cannot_be_read_of_a_status_is_left_open(unread: object) -> None:
     loose = {"remains": unread, "start_count": unread, "charge": unread if unread != "1.5" else None}
-    assert status_of(SEED | loose) == UpstreamStatus(OrderStatus.PARTIAL, None, None, None)
+    assert status_of(SEED | loose) == UpstreamStatus(OrderStatus.PARTIAL, None, None, None, "USD")
 
 
 def test_what_is_missing_of_a_status_is_left_open() -> None:

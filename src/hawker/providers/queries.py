@@ -122,7 +122,7 @@ CLAIM_SYNCS = """
          WHERE p.enabled AND p.prices_every_seconds > 0 AND (h.prices_due_at IS NULL OR h.prices_due_at <= %s)
          ORDER BY h.prices_due_at NULLS FIRST LIMIT 10
            FOR NO KEY UPDATE OF h SKIP LOCKED)
-    UPDATE provider_health h SET prices_due_at = %s + make_interval(secs => due.every)
+    UPDATE provider_health h SET prices_due_at = %s::timestamptz + make_interval(secs => due.every)
       FROM due WHERE h.provider_id = due.provider_id
     RETURNING h.provider_id
 """

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -128,8 +129,10 @@ def test_a_killed_worker_loses_nothing_and_sends_nothing_twice(up: UpProcess, da
         link = f"https://example.com/kill/{n}"
         orders.append(up.call("add", service=service, link=link, quantity=100).json["order"])
         if n in (20, 40):
-            os.kill(up.child("worker").pid, signal.SIGKILL)
-            eventually("the worker is back", lambda: running(up, "worker"))
+            killed = up.child("worker").pid
+            os.kill(killed, signal.SIGKILL)
+            # Another one: for a moment the killed one still looks as if it ran.
+            eventually("another worker is there", partial(runs_another, up, "worker", killed))
     sandbox = up.ready["demo"]["sandbox"].removesuffix("/api/v2")
     eventually(
         "every order has left the queue",
@@ -165,6 +168,13 @@ def received(sandbox: str) -> list[dict[str, str]]:
 def running(up: UpProcess, word: str) -> bool:
     try:
         return alive(up.child(word).pid)
+    except AssertionError:
+        return False
+
+
+def runs_another(up: UpProcess, word: str, before: int) -> bool:
+    try:
+        return up.child(word).pid != before
     except AssertionError:
         return False
 

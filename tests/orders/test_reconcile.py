@@ -109,6 +109,48 @@ def test_two_unknowns_of_one_charge_are_a_persons_even_if_only_one_was_made(stor
     assert len(story.sandbox.calls("add")) == 14
 
 
+def test_two_unknowns_of_one_charge_are_told_apart_by_what_was_made_between_them(story: Story) -> None:
+    story.calm()
+    (first,) = story.trouble("both-order-and-error")
+    story.panel.clock.advance(seconds=10)
+    story.calm(2)
+    story.panel.clock.advance(seconds=10)
+    (second,) = story.trouble("both-order-and-error")
+    story.after()
+    story.look()
+    assert [story.state(first), story.state(second)] == ["submitted", "submitted"]
+    story.assert_bound(first)
+    story.assert_bound(second)
+
+
+def test_a_whole_answer_of_the_panel_ends_what_it_may_have_made_and_one_of_a_gateway_does_not(story: Story) -> None:
+    story.calm()
+    (told,) = story.trouble("html")
+    story.panel.clock.advance(seconds=10)
+    story.calm(2)
+    (made,) = story.trouble("502-after-accept")
+    story.after()
+    story.look()
+    story.assert_bound(made)
+    story.look(seconds=700)
+    story.look(seconds=700)
+    assert story.state(told) == "queued"
+    assert story.made(told) == []
+
+
+def test_many_orders_just_before_an_unknown_do_not_hide_those_that_were_surely_earlier(story: Story) -> None:
+    story.calm()
+    for _ in range(4):
+        story.panel.clock.advance(seconds=-5)
+        story.calm(10)
+    story.panel.clock.advance(seconds=-5)
+    (order,) = story.trouble("502-after-accept")
+    story.after()
+    story.look()
+    assert story.state(order) == "submitted"
+    story.assert_bound(order)
+
+
 def test_two_unknowns_of_different_charges_are_told_apart(story: Story) -> None:
     story.calm()
     orders = story.trouble("502-after-accept", 100, 200)

@@ -8,19 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hawker.orders.windows import (
-    SECOND_LOOK,
-    Bind,
-    Doubt,
-    Later,
-    Look,
-    Neighbour,
-    NotMade,
-    Window,
-    judge,
-    numbers_grow,
-    windows_of,
-)
+from hawker.orders.orphans import SECOND_LOOK, Bind, Look, NotMade, holds_none, judge
+from hawker.orders.windows import Doubt, Later, Neighbour, Window, numbers_grow, windows_of
 from hawker.protocol.presence import read_presence
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Unreadable, UpstreamStatus
@@ -42,32 +31,36 @@ def status(charge: int | None = 90_000, *, remains: int | None = 100, currency: 
 
 @dataclass
 class Sent:
-    """An attempt of ours as it truly was: `number` is what the provider gave, None where it made nothing."""
+    """An attempt of ours as it truly was: `number` is what the provider gave, None where it made nothing, `done` when
+    the provider had finished with it at the latest, as we may know."""
 
     id: int
     started: float
     ended: float
     known: bool
     charge: int
+    done: float
     number: int | None = None
 
 
 def world(seed: int) -> tuple[list[Sent], dict[int, int | None]]:
     """Our attempts, many at once, and who has each number: an attempt of ours (0: another customer's, which we cannot
-    see). Orders are made at any moment up to the end of their lease, also long after we stopped waiting."""
+    see). Orders are made at any moment up to the end of their lease, also long after we stopped waiting, except where
+    the provider itself gave a whole answer that told nothing."""
     chance = random.Random(seed)
     clock, sent = 0.0, []
     for n in range(1, chance.randint(4, 60)):
         clock += chance.choice([0.1, 1, 10, 40, 120]) * chance.random()
         known = chance.random() < 0.85
         ended = clock + (chance.random() * 3 if known else chance.choice([1, 30, LEASE]))
-        sent.append(Sent(n, clock, ended, known, chance.choice([90_000, 180_000, 270_000])))
+        done = ended if known or chance.random() < 0.4 else clock + LEASE
+        sent.append(Sent(n, clock, ended, known, chance.choice([90_000, 180_000, 270_000]), done))
     moments: list[tuple[float, int]] = []
     for item in sent:
         if item.known:
             moments.append((item.started + (item.ended - item.started) * chance.random(), item.id))
         elif chance.random() < 0.5:
-            moments.append((item.started + LEASE * chance.random(), item.id))
+            moments.append((item.started + (item.done - item.started) * chance.random(), item.id))
     moments += [(clock * chance.random(), 0) for _ in range(chance.randint(0, 60))]
     owners: dict[int, int | None] = {}
     for number, (_, owner) in enumerate(sorted(moments), start=1000):
@@ -83,9 +76,7 @@ def known_orders(sent: list[Sent]) -> list[Neighbour]:
 
 def doubts_of(sent: list[Sent]) -> dict[int, Doubt]:
     return {
-        s.id: Doubt(s.id, s.id, at(s.started), at(s.ended), at(s.started + LEASE), s.charge, 100, 0)
-        for s in sent
-        if not s.known
+        s.id: Doubt(s.id, s.id, at(s.started), at(s.ended), at(s.done), s.charge, 100, 0) for s in sent if not s.known
     }
 
 
@@ -109,7 +100,7 @@ def test_in_no_world_is_a_wrong_order_bound_or_a_made_one_sent_again(seed: int) 
             orphans = {number: found for number, found in orphans.items() if number not in ours}
             judged = judge(
                 doubt,
-                Look(window, orphans),
+                Look(window, orphans, known=[n for n in known if n.upstream_id in inside]),
                 [other for other in doubts.values() if other is not doubt],
                 currency="USD",
                 sample=20,
@@ -185,6 +176,54 @@ def test_what_a_person_gave_up_may_still_have_made_the_orphan() -> None:
     assert isinstance(judged(Look(WINDOW, {105: status()}), given_up), Later)
     long_before = Doubt(2, 22, at(-999), at(-990), at(-900), 90_000, 100, 0, open=False)
     assert isinstance(judged(Look(WINDOW, {105: status()}), long_before), Bind)
+
+
+def test_the_moments_of_known_orders_tell_orphans_of_one_charge_apart() -> None:
+    between = Neighbour(105, at(100), at(101))
+    early = Doubt(1, 11, at(0), at(30), at(90), 90_000, 100, 0)
+    late = Doubt(2, 22, at(110), at(111), at(190), 90_000, 100, 0)
+    look = Look(WINDOW, {104: status(), 106: status()}, known=[between])
+    for doubt, other, number in ((early, late, 104), (late, early, 106)):
+        bound = judged(look, other, doubt=doubt)
+        assert isinstance(bound, Bind)
+        assert bound.upstream_id == number
+    unsure = judged(Look(WINDOW, {104: status(), 106: status()}), RIVAL, doubt=early)
+    assert isinstance(unsure, Later)
+    assert unsure.person
+
+
+def test_numbers_grow_with_the_moments_of_the_unknowns_that_made_them() -> None:
+    """Nothing known lies between the two, but the first had ended before the second was sent."""
+    late = Doubt(2, 22, at(110), at(111), at(190), 90_000, 100, 0)
+    look = Look(WINDOW, {104: status(), 106: status()})
+    assert judged(look, late) == Bind(104, judged(look, late).why)
+    assert judged(look, DOUBT, doubt=late) == Bind(106, judged(look, DOUBT, doubt=late).why)
+    alone = judged(Look(WINDOW, {104: status()}), late)
+    assert isinstance(alone, Later), "either may have made it"
+    assert alone.person
+
+
+def test_orphans_of_others_do_not_keep_a_window_from_being_empty_for_it() -> None:
+    other = Doubt(2, 22, at(60), at(61), at(150), 180_000, 100, 0)
+    look = Look(WINDOW, {105: status(180_000)})
+    assert holds_none(DOUBT, look, "USD")
+    assert not holds_none(other, look, "USD")
+    assert not holds_none(DOUBT, Look(WINDOW, {}, unclear=1), "USD")
+    assert isinstance(judged(look, other), NotMade)
+    assert isinstance(judged(look, other, empty_for=None), Later)
+    nobodys = judged(look)
+    assert isinstance(nobodys, Later)
+    assert nobodys.person
+
+
+def test_a_puzzle_of_too_many_ways_is_a_persons() -> None:
+    rivals = [Doubt(n, n, at(n), at(n + 1), at(90 + n), 90_000, 100, 0) for n in range(2, 30)]
+    low, high = Neighbour(100, at(-50), at(-40)), Neighbour(200, at(300), at(301))
+    look = Look(Window(low, high), {n: status() for n in range(101, 131)})
+    later = judged(look, *rivals)
+    assert isinstance(later, Later)
+    assert later.person
+    assert later.why.startswith("too many ways")
 
 
 def test_an_orphan_where_a_provider_makes_orders_of_its_own_is_a_persons() -> None:

@@ -19,23 +19,20 @@ from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.actions.mirror import BalanceEvidence, weigh_balance
 from hawker.orders.actions.settle import BINDINGS, Outcome, settle_within
 from hawker.orders.models import EvidenceKind
+from hawker.orders.orphans import SECOND_LOOK, Bind, Look, NotMade, holds_none, judge
 from hawker.orders.queries import mirror as mirror_queries
 from hawker.orders.queries import reconcile as queries
 from hawker.orders.queries import settle as settle_queries
 from hawker.orders.rules import backoff
 from hawker.orders.rulings import Found, NotThere
 from hawker.orders.windows import (
+    CLOCK_SKEW,
     MAX_CANDIDATES,
     PER_CALL,
-    SECOND_LOOK,
-    Bind,
     Doubt,
     Later,
-    Look,
     Neighbour,
-    NotMade,
     Window,
-    judge,
     windows_of,
 )
 from hawker.protocol.presence import Presence
@@ -51,12 +48,14 @@ _DOUBT_LASTS = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An unknown whose window will be looked at. `controls` are numbers beside it that no order of ours can have."""
+    """An unknown whose window will be looked at. `controls` are numbers beside it that no order of ours can have,
+    `known` orders of ours in it of which we know when they were made."""
 
     attempt_id: int
     window: Window
     candidates: Sequence[int]
     controls: Sequence[int]
+    known: Sequence[Neighbour]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +154,15 @@ def _survey(cursor: Cursor, provider_id: int, order_ids: Sequence[int], now: dat
     # Whatever may have got a number beside the oldest known one here was sent at most a lease before it. Without a
     # known one there is no window, and nothing will be judged.
     since = min(known, default=now) - _DOUBT_LASTS
-    survey.doubts = [Doubt(*row) for row in ask(cursor, queries.READ_DOUBTS, (siblings, since))]
+    survey.doubts = [Doubt(*row) for row in ask(cursor, queries.READ_DOUBTS, (CLOCK_SKEW, siblings, since))]
     survey.relays = ask(cursor, queries.READ_RELAYS, (siblings, since)).fetchall()
     (survey.first_sending,) = ask(cursor, queries.FIRST_SENDING, (siblings,)).fetchone() or (None,)
     return survey
 
 
 def _read_neighbours(cursor: Cursor, survey: _Survey, attempt_ids: Sequence[int]) -> None:
-    rows = ask(cursor, queries.READ_NEIGHBOURS, (survey.siblings, _SAMPLE, _SAMPLE, list(attempt_ids)))
+    parameters = (CLOCK_SKEW, list(attempt_ids), survey.siblings, CLOCK_SKEW, _SAMPLE, _SAMPLE, CLOCK_SKEW)
+    rows = ask(cursor, queries.READ_NEIGHBOURS, parameters)
     for attempt_id, is_before, *neighbour in rows:
         found = survey.before if is_before else survey.after
         if (known := Neighbour(*neighbour)) not in found[attempt_id]:
@@ -183,10 +183,10 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     for window in windows:
         if survey.first_sending is not None and survey.first_sending <= window.high.done_at:
             return Later("another order of ours is under way in its window")
-        candidates = _unbound(cursor, survey, window.low.upstream_id, window.high.upstream_id, MAX_CANDIDATES)
+        candidates, known = _contents(cursor, survey, window, MAX_CANDIDATES)
         if candidates is not None:
             controls = _controls(cursor, survey, doubt, window, [*before, *after], _room(candidates))
-            return Case(doubt.attempt_id, window, candidates, controls)
+            return Case(doubt.attempt_id, window, candidates, controls, known)
         sizes.append(window.numbers)
     return Later(f"its window holds {' or '.join(map(str, sizes))} numbers, more than may be asked about", person=True)
 
@@ -196,15 +196,19 @@ def _room(candidates: Sequence[int]) -> int:
     return -len(candidates) % PER_CALL if candidates else PER_CALL
 
 
-def _unbound(cursor: Cursor, survey: _Survey, low: int, high: int, most: int) -> list[int] | None:
-    """The numbers between these two that belong to nothing of ours, or None where there are more than `most`."""
+def _contents(cursor: Cursor, survey: _Survey, window: Window, most: int) -> tuple[list[int] | None, list[Neighbour]]:
+    """The numbers in a window that belong to nothing of ours, or None where there are more than `most`, and the orders
+    of ours in it of which we know when they were made."""
+    low, high = window.low.upstream_id, window.high.upstream_id
     bounds = (survey.siblings, low, high)
-    bound = {row[0] for row in ask(cursor, queries.READ_BOUND, bounds + bounds)}
+    rows = ask(cursor, queries.READ_BOUND, bounds + bounds).fetchall()
+    known = [Neighbour(*row) for row in rows if row[1] is not None]
+    bound = {row[0] for row in rows}
     if survey.relays:
         bound |= {row[0] for row in ask(cursor, queries.READ_LISTED, bounds)}
     if high - low - 1 - len(bound) > most:
-        return None
-    return [number for number in range(low + 1, high) if number not in bound]
+        return None, known
+    return [number for number in range(low + 1, high) if number not in bound], known
 
 
 def _controls(
@@ -227,7 +231,8 @@ def _controls(
         sending = survey.first_sending is not None and survey.first_sending <= side.high.done_at
         if doubted or sending or _is_relayed(survey, side) or side.numbers > 10 * PER_CALL:
             continue
-        free = _unbound(cursor, survey, side.low.upstream_id, side.high.upstream_id, 10 * PER_CALL) or []
+        free, _ = _contents(cursor, survey, side, 10 * PER_CALL)
+        free = free or []
         controls += free[: (most - len(controls)) // 2 if side is not sides[-1] else most - len(controls)]
     return controls
 
@@ -330,14 +335,16 @@ def _conclude(cursor: Cursor, plan: Plan, answers: Answers, now: datetime) -> tu
             charged=balance.speaks_for,
             now=now,
         )
-        notes.evidence.append((doubt.attempt_id, EvidenceKind.SCAN, f"{judged.why}; {balance.text}", _facts(look)))
+        none = holds_none(doubt, look, survey.currency)
+        facts = _facts(look, none=none)
+        notes.evidence.append((doubt.attempt_id, EvidenceKind.SCAN, f"{judged.why}; {balance.text}", facts))
         match judged:
             case Bind(upstream_id, why):
                 outcomes.append(Outcome(doubt.attempt_id, Found(upstream_id, why)))
             case NotMade(why):
                 outcomes.append(Outcome(doubt.attempt_id, NotThere(why)))
             case Later() as later:
-                first = look.empty and not later.person
+                first = none and not later.person
                 notes.later(doubt, later, wait=SECOND_LOOK + timedelta(seconds=1) if first else None)
     _write_notes(cursor, notes)
     settled, opened = settle_within(cursor, outcomes, now, actor=ACTOR) if outcomes else ([], [])
@@ -354,6 +361,7 @@ def _look(case: Case, told: Presence) -> Look:
         orphans={number: told.found[number] for number in case.candidates if number in told.found},
         strays=[number for number in case.controls if number in told.found],
         unclear=len(told.unclear & asked) + len(set(case.candidates) - told.absent - told.unclear - told.found.keys()),
+        known=case.known,
     )
 
 
@@ -370,13 +378,13 @@ def _weigh(cursor: Cursor, provider_id: int, doubt: Doubt) -> BalanceEvidence:
     )
 
 
-def _facts(look: Look) -> str:
+def _facts(look: Look, *, none: bool) -> str:
     return json.dumps(
         {
             "low": look.window.low.upstream_id,
             "high": look.window.high.upstream_id,
             "whole": look.window.whole,
-            "empty": look.empty,
+            "empty": none,
             "unclear": look.unclear,
             "strays": list(look.strays),
             "orphans": {
@@ -390,7 +398,8 @@ def _facts(look: Look) -> str:
 
 
 def _empty_since(cursor: Cursor, cases: Sequence[Case]) -> dict[int, datetime]:
-    """When each case's present window was first seen empty; only where no look since then found anything."""
+    """When each case's present window was first seen without an order of its own; only where no look since then found
+    one that could be."""
     windows = {case.attempt_id: _key(case.window) for case in cases}
     since: dict[int, datetime] = {}
     if not windows:

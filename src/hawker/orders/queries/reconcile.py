@@ -23,9 +23,14 @@ READ_UNKNOWN = """
     SELECT a.id FROM attempt a WHERE a.order_id = ANY(%s::bigint[]) AND a.kind = 'add' AND a.state = 'unknown'
 """
 
-READ_DOUBTS = """
-    SELECT a.id, a.order_id, a.started_at, COALESCE(a.done_at, a.lease_until), a.lease_until, a.expected_charge_micros,
-           o.quantity,
+_ENDED = """CASE WHEN {0}.http_status < 520 AND {0}.http_status NOT IN (408, 499, 502, 503, 504)
+                THEN LEAST({0}.done_at + %s, {0}.lease_until) ELSE {0}.lease_until END"""
+"""The last moment at which an attempt can have been carried out. A whole answer of the panel itself ends it, however
+senseless it is; not one of a gateway in front of it, which may only have tired of waiting."""
+
+READ_DOUBTS = f"""
+    SELECT a.id, a.order_id, a.started_at, COALESCE(a.done_at, a.lease_until), {_ENDED.format("a")},
+           a.expected_charge_micros, o.quantity,
            (SELECT count(*) FROM attempt b
              WHERE b.order_id = a.order_id AND b.kind = 'add' AND b.state = 'not_created'),
            a.state = 'unknown'
@@ -43,40 +48,42 @@ FIRST_SENDING = """
     SELECT min(started_at) FROM attempt WHERE provider_id = ANY(%s::bigint[]) AND kind = 'add' AND state = 'sending'
 """
 
-READ_NEIGHBOURS = """
+READ_NEIGHBOURS = f"""
     SELECT d.id, n.is_before, n.upstream_id, n.started_at, n.done_at
-      FROM attempt d
+      FROM (SELECT a.id, a.started_at, a.done_at, {_ENDED.format("a")} AS ended_at
+              FROM attempt a WHERE a.id = ANY(%s::bigint[])) AS d
      CROSS JOIN unnest(%s::bigint[]) AS s(provider_id)
      CROSS JOIN LATERAL (
         (SELECT true AS is_before, a.upstream_id, a.started_at, a.done_at FROM attempt a
           WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
             AND a.id < d.id
-            AND a.done_at <= d.started_at
+            AND a.done_at <= d.started_at - %s
           ORDER BY a.id DESC LIMIT %s)
         UNION ALL
         (SELECT false, a.upstream_id, a.started_at, a.done_at FROM attempt a
           WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
             AND a.id > d.id
-            AND a.started_at >= d.lease_until
+            AND a.started_at >= d.ended_at
           ORDER BY a.id LIMIT %s)
         UNION ALL
         (SELECT false, a.upstream_id, a.started_at, a.done_at FROM attempt a
           WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
             AND a.id > d.id
-            AND a.started_at >= d.done_at
+            AND a.started_at >= d.done_at + %s
           ORDER BY a.id LIMIT 5)) n
-     WHERE d.id = ANY(%s::bigint[])
 """
 """Orders with known numbers close to each attempt: answered before it was sent, and sent after it was over. Not those
 that a provider made for a subscription: when those got their numbers is not when we heard of them."""
 
 READ_BOUND = """
-    SELECT a.upstream_id FROM attempt a
+    SELECT a.upstream_id, CASE WHEN a.state = 'accepted' AND a.worker <> 'subscription' THEN a.started_at END, a.done_at
+      FROM attempt a
      WHERE a.provider_id = ANY(%s::bigint[]) AND a.kind = 'add' AND a.upstream_id > %s AND a.upstream_id < %s
-    UNION
-    SELECT o.upstream_id FROM orders o
+    UNION ALL
+    SELECT o.upstream_id, NULL, NULL FROM orders o
      WHERE o.provider_id = ANY(%s::bigint[]) AND o.upstream_id > %s AND o.upstream_id < %s
 """
+"""Numbers of ours, with the moments between which each was given where the attempt that made it tells."""
 
 READ_RELAYS = """
     SELECT o.created_at, COALESCE(o.ended_at, '9000-01-01 00:00:00+00')

@@ -1,6 +1,9 @@
 """The pages of documentation as text, and the lines that the code wants to find in them."""
 
+import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from hawker.protocol.params import Param
 from hawker.protocol.service_types import TYPES, QuantityRule, ServiceType
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+"""How pages name the test that proves what they say."""
 
 
 def page(name: str) -> str:
@@ -34,6 +39,14 @@ def section(text: str, heading: str) -> str:
     """What stands below this heading, up to the next one; empty where there is none."""
     _, found, rest = f"\n{text}".partition(f"\n{heading}\n")
     return rest.partition("\n#")[0] if found else ""
+
+
+@cache
+def names_in(path: str) -> frozenset[str]:
+    """The test functions of a file, as pytest collects them."""
+    assert Path(path).name.startswith("test_"), f"{path} is not collected"
+    tree = ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))
+    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
 
 
 def setting_rows() -> list[str]:

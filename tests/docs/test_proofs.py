@@ -1,12 +1,9 @@
 """docs/api-v2.md: every rule of the API has a test, and every test that is named there exists."""
 
-import ast
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
-from pages import REPOSITORY, page, rows, section
+from pages import REPOSITORY, TEST, names_in, page, rows, section
 
 from hawker.protocol.actions import ACTIONS
 from hawker.protocol.errors import TEXTS
@@ -14,7 +11,6 @@ from hawker.protocol.service_types import TYPES
 
 TEXT = page("docs/api-v2.md")
 SEED = page("tests/wire/seed-api.txt")
-TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def proof_cell(row: str) -> str:
@@ -24,14 +20,6 @@ def proof_cell(row: str) -> str:
 def cases_of(row: str) -> list[str]:
     """The titles of golden cases that a row names."""
     return [text for text in re.findall(r"`([^`]+)`", proof_cell(row)) if not text.startswith("tests/")]
-
-
-@cache
-def names_in(path: str) -> frozenset[str]:
-    """The test functions of a file, as pytest collects them."""
-    assert Path(path).name.startswith("test_"), f"{path} is not collected"
-    tree = ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
 
 
 def titles() -> set[str]:

@@ -13,7 +13,7 @@ import httpcore2
 
 from hawker.protocol.upstream import MAX_ANSWER_BYTES
 from hawker.providers.errors import CallFailed, CannotConnect
-from hawker.providers.rules import Address, ProviderUrl, is_public
+from hawker.providers.rules import Address, ProviderUrl, is_public, not_public
 
 CONNECT_SECONDS = 10.0
 DEADLINE_SECONDS = 30.0
@@ -177,10 +177,7 @@ async def _addresses(url: ProviderUrl, allow_private: bool, resolver: Resolver) 
     refused = [str(address) for address in addresses if not allow_private and not is_public(address)]
     if refused:
         # One bad address refuses the name: which of several a resolver lists first is the attacker's choice.
-        raise CannotConnect(
-            f"{url.host} leads to {refused[0]}, which is not a public address; a panel of one's own "
-            "network has to be added with --allow-private"
-        )
+        raise CannotConnect(not_public(url.host, refused[0]))
     return addresses
 
 

@@ -1,6 +1,7 @@
 """Where we are willing to connect, and what may be kept of an answer. Pure."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import quote_plus, urlsplit
 
@@ -9,9 +10,36 @@ from hawker.providers.errors import BadProvider
 MAX_URL = 500
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-_IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""The well-known prefix, behind which networks without IPv4 find the rest of the internet (RFC 6052)."""
+
+_NOBODYS = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # protocol assignments, a cloud's metadata among them
+            "192.88.99.0/24",  # relays of 6to4
+            "168.63.129.16/32",  # a cloud's own host, the same from each of its machines
+            "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
+            "2002::/16",  # 6to4: an IPv4 address of any kind inside
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+"""What `is_global` lets through although no panel can be there, whichever Python is asked."""
+
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+"""The third quarter of an IPv6 address that carries an IPv4 one as its last (RFC 5214)."""
+
 _LOWEST_32_BITS = 0xFFFFFFFF
+
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+)
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_TARGET = re.compile(r"/[!-\[\]-~]*")
+_THIS_MACHINE = re.compile(r"(?:.+\.)?localhost(?:\.localdomain)?|ip6-(?:localhost|loopback)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +71,93 @@ def read_provider_url(text: str, *, allow_private: bool) -> ProviderUrl:
         port = parts.port
     except ValueError as error:
         raise BadProvider(f"{text!r} is not an address such as https://panel.example/api/v2") from error
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    if parts.scheme not in ("https", "http") or not parts.hostname or port == 0:
         raise BadProvider(f"{text!r} is not an address such as https://panel.example/api/v2")
-    if parts.username is not None or parts.fragment:
+    if "@" in parts.netloc or parts.fragment:
         raise BadProvider("the address must not hold a user name, password or fragment")
     if parts.scheme == "http" and not allow_private:
         raise BadProvider("the address must begin with https:// (the key travels with every call)")
-    try:
-        host = parts.hostname.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise BadProvider(f"{parts.hostname!r} is not a host name") from error
+    host = _read_host(parts.hostname, allow_private=allow_private)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not _TARGET.fullmatch(target):
+        raise BadProvider("what stands behind the host must be written in ASCII, with % where that needs it")
     tls = parts.scheme == "https"
     return ProviderUrl(tls, host, port or (443 if tls else 80), target)
+
+
+def _read_host(text: str, *, allow_private: bool) -> str:
+    """The host as it is looked up and dialled: an address in its one plain form, or a name in ASCII.
+
+    Resolvers also take `2130706433`, `0x7f.1` and `0177.0.0.1` for addresses, each in its own way: whoever needs
+    them hides something. A name's addresses are checked where it is resolved, at every connection (line.py).
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return _read_name(text, allow_private=allow_private)
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
+        raise BadProvider(f"{text!r}: an address with a zone leads nowhere but to this machine's own links")
+    if not allow_private and not is_public(address):
+        raise BadProvider(not_public(text, str(address)))
+    return str(address)
+
+
+def _read_name(text: str, *, allow_private: bool) -> str:
+    try:
+        name = text.encode("idna").decode("ascii").lower().removesuffix(".")
+    except UnicodeError as error:
+        raise BadProvider(f"{text!r} is not a host name") from error
+    if name != text.lower() and _is_address(name):
+        return _read_host(name, allow_private=allow_private)
+    if not _NAME.fullmatch(name) or _NUMBER.fullmatch(name.rpartition(".")[2]):
+        raise BadProvider(f"{text!r} is not a host name")
+    if not allow_private and _THIS_MACHINE.fullmatch(name):
+        raise BadProvider(not_public(text, "this machine"))
+    return name
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def not_public(host: str, where: str) -> str:
+    """The sentence for a host that leads to an address which is not public."""
+    return (
+        f"{host} leads to {where}, which is not a public address; a panel of one's own "
+        "network has to be added with --allow-private"
+    )
 
 
 def is_public(address: Address) -> bool:
     """Whether an address is somebody's on the public internet, also after undoing every way to dress one up.
 
-    `is_global` alone lets IPv4 addresses through inside NAT64, 6to4, Teredo and mapped ones, and counts
-    some multicast ranges as global (reliability.md, Security).
+    `is_global` alone lets IPv4 addresses through inside NAT64, 6to4 and mapped ones, and counts site-local addresses
+    and some multicast ranges as global (reliability.md, Security). So for IPv6 it is the other way round: nothing
+    but global unicast is let through, and NAT64 and mapped addresses by what they carry.
     """
-    inner = _embedded(address)
-    if inner is not None:
-        return is_public(inner)
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
-    )
-
-
-def _embedded(address: Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 one carries, or None."""
     if isinstance(address, ipaddress.IPv4Address):
-        return None
+        return address.is_global and not (address.is_multicast or address.is_reserved or _is_nobodys(address))
+    inner = _embedded(address)
+    if inner is not None and not is_public(inner):
+        return False
+    if address.ipv4_mapped is not None or address in _NAT64:
+        return True
+    return address in _GLOBAL_UNICAST and address.is_global and not _is_nobodys(address)
+
+
+def _is_nobodys(address: Address) -> bool:
+    return any(address in network for network in _NOBODYS if network.version == address.version)
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 one carries, or None."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    if any(address in network for network in _NAT64) or (address in _IPV4_COMPATIBLE and int(address) > 1):
+    if address in _NAT64 or (int(address) >> 32) & _LOWEST_32_BITS in _ISATAP:
         return ipaddress.IPv4Address(int(address) & _LOWEST_32_BITS)
     return None
 

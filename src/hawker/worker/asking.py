@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 
 from hawker.core.clock import Clock
+from hawker.core.errors import Unavailable
 from hawker.orders.actions.cancel_upstream import apply_cancels, claim_cancels
 from hawker.orders.actions.follow import Polled, apply_readings, claim_polls
 from hawker.orders.actions.reading import Reading
@@ -22,7 +23,7 @@ from hawker.protocol.params import MAX_IDS
 from hawker.protocol.upstream import Unreadable, read_cancels, read_refill_statuses, read_statuses
 from hawker.protocol.upstream_subscriptions import read_polls
 from hawker.providers.actions import Access, Opener
-from hawker.providers.errors import CallFailed
+from hawker.providers.errors import CallFailed, CannotConnect
 from hawker.worker.lines import Lines
 from hawker.worker.threads import in_thread
 
@@ -109,9 +110,16 @@ class AskSweep(Generic[Asked, Told]):
 
         Raises CannotConnect and Unavailable: what was claimed is then due again when its lease ends.
         """
-        async with Lines(self._access, self._opener) as lines, asyncio.TaskGroup() as group:
-            for _ in range(LANES):
-                group.create_task(self._lane(lines))
+        try:
+            async with Lines(self._access, self._opener) as lines, asyncio.TaskGroup() as group:
+                for _ in range(LANES):
+                    group.create_task(self._lane(lines))
+        except ExceptionGroup as failures:
+            expected, others = failures.split((CannotConnect, Unavailable))
+            if others is not None or expected is None:
+                raise
+            # Several lanes may have met the same trouble: one of them tells it, as itself.
+            raise expected.exceptions[0] from failures
         return self.asked
 
     def _now(self) -> datetime:

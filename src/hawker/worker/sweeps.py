@@ -57,13 +57,14 @@ class Sweeps:
         self._running.add((provider_id, kind))
         try:
             await self._sweep(provider_id, kind)
-        except CannotConnect as error:
+        except (BadProvider, CannotConnect) as error:
+            # An address or key that cannot be used is out of reach too: its orders must not wait for it for ever.
             log.warning("provider out of reach", provider=provider_id, why=str(error))
             if kind in (WorkKind.DISPATCH, WorkKind.REFILL):
                 with contextlib.suppress(Unavailable):
                     await in_thread(note_unreachable, provider_id, now=self.clock.now())
-        except (BadProvider, NoSuchProvider) as error:
-            log.warning("provider cannot be used", provider=provider_id, why=str(error))
+        except NoSuchProvider as error:
+            log.warning("provider is gone", provider=provider_id, why=str(error))
         except Unavailable as error:
             log.warning("sweep ends: the database is away", provider=provider_id, why=str(error))
         finally:

@@ -24,6 +24,7 @@ import django  # noqa: E402
 django.setup()
 
 from cluster import start_cluster  # noqa: E402
+from hawker.host.postgres import EmbeddedPostgres  # noqa: E402
 from panel import Panel, forget_rows  # noqa: E402
 from processes import SandboxProcess, ServeProcess, start_sandbox, start_serve  # noqa: E402
 
@@ -47,15 +48,21 @@ def _no_outside_sockets() -> None:
 
 
 @pytest.fixture(scope="session")
-def database() -> Iterator[None]:
+def cluster() -> Iterator[EmbeddedPostgres]:
+    """The PostgreSQL of this process."""
+    running = start_cluster(_PANEL)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def database(cluster: EmbeddedPostgres) -> Iterator[None]:
     """This process's database, migrated; tests use it through `panel`."""
-    cluster = start_cluster(_PANEL)
     subprocess.run([sys.executable, "-m", "hawker", "migrate"], check=True, stdout=subprocess.DEVNULL)
     yield
     from django.db import connection
 
     connection.close()
-    cluster.stop()
 
 
 @pytest.fixture

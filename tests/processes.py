@@ -118,9 +118,9 @@ class SandboxProcess:
 
 
 @contextlib.contextmanager
-def start_serve(environment: Mapping[str, str] | None = None) -> Iterator[ServeProcess]:
-    """A `hawker serve` over the panel of HAWKER_DATA_DIR, on a free port."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+def start_serve(environment: Mapping[str, str] | None = None, *, port: int = 0) -> Iterator[ServeProcess]:
+    """A `hawker serve` over the panel of HAWKER_DATA_DIR, on a free port where none is asked for."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     process = subprocess.Popen(
         [sys.executable, "-m", "hawker", "serve", "--fd", str(listener.fileno())],

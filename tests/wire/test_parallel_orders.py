@@ -12,9 +12,10 @@ from world import orders_written
 from panel import Panel
 from processes import ServeProcess, start_serve
 from raw_http import Answer, Wire, post_form
+from soaking import counting, rounds
 
-ROUNDS = 3
-"""How often 200 orders race for the funds of 20; `make soak` will run the long form."""
+ROUNDS = 10
+"""How often 200 requests race in `make test`, for each kind of servers; see soaking.py for the long form."""
 
 RACES = 100
 """How often two customers ask for each other's orders at the same moment."""
@@ -50,43 +51,53 @@ def ask_at_once(wires: list[Wire], requests: Iterable[bytes]) -> list[Answer]:
     return [wire.answer() for wire in wires]
 
 
-@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_of_two_hundred_parallel_orders_as_many_are_accepted_as_there_are_funds_for(
-    panel: Panel, servers: list[ServeProcess], round_: int
+    panel: Panel, servers: list[ServeProcess]
 ) -> None:
-    customer = panel.customer(credit=f"{FUNDED * 9 // 100}.{FUNDED * 9 % 100:02d}")
     service = panel.service(rate="0.90")
     fields = {"action": "add", "service": str(service.id), "quantity": "100"}
-    requests = [
-        post_form(key=customer.api_key, link=f"https://example.com/{number}", **fields) for number in range(PARALLEL)
-    ]
-    with connections(servers, PARALLEL) as wires:
-        answers = ask_at_once(wires, requests)
-    assert {answer.status for answer in answers} == {200}
-    placed = [answer.json["order"] for answer in answers if "order" in answer.json]
-    refused = Counter(answer.body for answer in answers if "order" not in answer.json)
-    assert len(set(placed)) == len(placed) == FUNDED
-    assert refused == {b'{"error":"Not enough funds on balance"}': PARALLEL - FUNDED}
-    assert panel.balance(customer) == 0
-    assert orders_written() == FUNDED
-    panel.assert_verified()
+    with connections(servers, PARALLEL) as wires, counting("parallel adds") as counted:
+        for round_ in rounds(ROUNDS):
+            customer, before = panel.customer(credit=f"{FUNDED * 9 // 100}.{FUNDED * 9 % 100:02d}"), orders_written()
+            key, link = customer.api_key, f"https://example.com/{round_}"
+            answers = ask_at_once(wires, [post_form(key=key, link=f"{link}/{n}", **fields) for n in range(PARALLEL)])
+            assert {answer.status for answer in answers} == {200}
+            placed = [answer.json["order"] for answer in answers if "order" in answer.json]
+            refused = Counter(answer.body for answer in answers if "order" not in answer.json)
+            overspent = orders_written() - before - FUNDED
+            counted.update(rounds=1, requests=PARALLEL, orders=len(placed), overspent=overspent)
+            assert len(set(placed)) == len(placed) == FUNDED
+            assert refused == {b'{"error":"Not enough funds on balance"}': PARALLEL - FUNDED}
+            assert panel.balance(customer) == 0
+            assert overspent == 0
+            check_now_and_then(panel, round_)
 
 
-@pytest.mark.parametrize("round_", range(ROUNDS))
 def test_two_hundred_parallel_orders_under_one_request_id_are_one_order_charged_once(
-    panel: Panel, servers: list[ServeProcess], round_: int
+    panel: Panel, servers: list[ServeProcess]
 ) -> None:
-    customer = panel.customer(credit="100.00")
+    customer = panel.customer(credit="1000000.00")
     service = panel.service(rate="0.90")
     fields = {"action": "add", "service": str(service.id), "quantity": "100", "link": "https://example.com"}
-    request = post_form(key=customer.api_key, request_id=f"round {round_}", **fields)
-    with connections(servers, PARALLEL) as wires:
-        answers = ask_at_once(wires, [request] * PARALLEL)
-    assert {answer.status for answer in answers} == {200}
-    (body,) = {answer.body for answer in answers}
-    assert body.startswith(b'{"order":')
-    assert orders_written() == 1
-    assert panel.balance(customer) == 99_910_000
+    with connections(servers, PARALLEL) as wires, counting("one request_id") as counted:
+        for round_ in rounds(ROUNDS):
+            balance, before = panel.balance(customer), orders_written()
+            request = post_form(key=customer.api_key, request_id=f"round {round_}", **fields)
+            answers = ask_at_once(wires, [request] * PARALLEL)
+            assert {answer.status for answer in answers} == {200}
+            made = orders_written() - before
+            counted.update(rounds=1, requests=PARALLEL, orders=made, doubles=made - 1)
+            (body,) = {answer.body for answer in answers}
+            assert body.startswith(b'{"order":')
+            assert made == 1
+            assert balance - panel.balance(customer) == 90_000
+            check_now_and_then(panel, round_)
+
+
+def check_now_and_then(panel: Panel, round_: int) -> None:
+    """Every invariant after each tenth round, later after each hundredth, because a check reads all there is."""
+    if round_ % (10 if round_ < 100 else 100) == 9:
+        panel.assert_verified()
 
 
 def test_parallel_request_ids_are_each_placed_once_while_there_are_funds(
@@ -109,7 +120,7 @@ def test_parallel_request_ids_are_each_placed_once_while_there_are_funds(
     assert panel.balance(customer) == 0
 
 
-@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize("round_", range(3))
 def test_of_two_hundred_parallel_orders_for_one_link_exactly_one_is_placed(
     panel: Panel, servers: list[ServeProcess], round_: int
 ) -> None:

@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run check test bench clean
+.PHONY: help setup run check test bench bench-grown bench-memory clean
 
 help:
 	@echo "make run     set everything up and start a panel with demo data"
 	@echo "make test    set everything up and run the tests"
 	@echo "make check   linters, types, import contract, sizes, documents"
 	@echo "make bench   measure, with ratios against comparators of the same run"
+	@echo "make bench-grown, bench-memory   the same for 5,000,000 orders present, and for memory over ten minutes"
 	@echo "make setup   make .venv with the hawker command"
 	@echo "make clean   remove what the others have made; a panel's data stays"
 
@@ -33,11 +34,17 @@ check: setup
 	$(BIN)/python -m pytest -q -r fE tests/docs
 
 test: setup
-	tools/get_languages
+	tools/get_programs
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup
 	$(BIN)/python -m bench
+
+bench-grown: setup
+	$(BIN)/python -m bench --only grown --out bench/results-grown.json
+
+bench-memory: setup
+	$(BIN)/python -m bench --only memory-slope --slope-seconds 600 --out bench/results-memory.json
 
 clean:
 	rm -rf $(VENV) .cache build

@@ -10,6 +10,7 @@ for the measurement: fsync, synchronous_commit, every trigger and constraint sta
     works/           what is measured: a function a work, each answering rows of the table
     stack.py         the database, the panel, the comparators: started, verified, stopped
     fill.py          customers, services and orders by set SQL, through the triggers; the bodies that loads send
+    bulk.py          the same for millions of orders, past the triggers
     measuring.py     one side under load with the CPU of each process group; several sides in turns
     load.py          wrk, with load.lua
     sql.py           pgbench, with its script of one order per transaction
@@ -17,6 +18,7 @@ for the measurement: fsync, synchronous_commit, every trigger and constraint sta
     plain_django/    the comparator "a plain Django view", and why it is served as it is
     echo.py          the comparator "a bare ASGI echo"
     report.py        the table, results.json, and what fell since the committed one
+    instructions.py  apart from all this: one add's instructions under callgrind (one_add.py, callgrind.py)
     processes.py, tools.py
 
 A run with one refused, broken or miscounted answer is void and says so; after each work that wrote, `hawker verify`

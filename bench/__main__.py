@@ -13,10 +13,10 @@ from typing import NoReturn
 from bench import report
 from bench.errors import CannotBench, RunFailed
 from bench.figures import Row
-from bench.plan import QUICK, Plan
+from bench.plan import MANY_ORDERS, QUICK, Plan
 from bench.stack import open_stack
 from bench.tools import ensure_site, find_pgbench, find_wrk
-from bench.works import adds, reads, starts, worker
+from bench.works import adds, grown, reads, slope, starts, worker
 from bench.works.bench import Bench
 from hawker.host.errors import CannotHost
 
@@ -30,10 +30,15 @@ WORKS: dict[str, Callable[[Bench], list[Row]]] = {
     "services": reads.services,
     "dispatch": worker.dispatch,
     "polling": worker.polling,
+    "serve2": adds.two_servers,
     "memory": reads.memory,
+    "memory-slope": slope.memory_slope,
     "start": starts.start,
 }
 """In this order; memory after the loads, because it weighs what all of them left behind."""
+
+ALONE: dict[str, Callable[[Bench], list[Row]]] = {"grown": grown.grown}
+"""Only when asked for: they need a panel of their own size."""
 
 
 class OutOfTime(Exception):
@@ -77,13 +82,14 @@ def main() -> int:
 
 def _work(bench: Bench, name: str) -> list[Row]:
     _say(name)
-    return WORKS[name](bench)
+    return {**WORKS, **ALONE}[name](bench)
 
 
 def _write(options: argparse.Namespace, found: dict[str, object], rows: Sequence[Row]) -> None:
     """Only a whole run replaces the committed results: a quick one is no measure to compare with."""
-    for sentence in report.fallen(rows, report.read_before()):
-        print(f"fell by more than 30 % since the committed results: {sentence}")
+    before = options.out if options.out and options.out.exists() else report.RESULTS
+    for sentence in report.fallen(rows, report.read_before(before)):
+        print(f"fell by more than 30 % since the results in {before.name}: {sentence}")
     path = options.out or (None if options.quick or options.only else report.RESULTS)
     if path is not None:
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
@@ -93,12 +99,13 @@ def _write(options: argparse.Namespace, found: dict[str, object], rows: Sequence
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Hawker's speed beside others', in one run.")
     parser.add_argument("--quick", action="store_true", help="a minute instead of ten; rough, and not written down")
-    parser.add_argument("--only", action="append", choices=list(WORKS), help="this work alone; may be repeated")
+    parser.add_argument("--only", action="append", choices=[*WORKS, *ALONE], help="this work alone; may be repeated")
     parser.add_argument("--customers", type=int, help="customers with keys and funds")
     parser.add_argument("--services", type=int, help="services on sale")
     parser.add_argument("--orders", type=int, help="orders present before the first load")
     parser.add_argument("--seconds", type=int, help="of load in each run")
     parser.add_argument("--runs", type=int, help="of each side; the median counts")
+    parser.add_argument("--slope-seconds", type=int, help="of load while memory is watched")
     parser.add_argument("--serve", type=int, help="processes of `hawker serve`")
     parser.add_argument("--out", type=Path, help="write the results here; without it a whole run writes results.json")
     return parser.parse_args()
@@ -106,7 +113,11 @@ def _options() -> argparse.Namespace:
 
 def _plan(options: argparse.Namespace) -> Plan:
     plan = QUICK if options.quick else Plan()
-    chosen = {name: getattr(options, name) for name in ("customers", "services", "orders", "seconds", "runs")}
+    if options.only == ["grown"]:
+        plan = replace(plan, orders=MANY_ORDERS, compared=False)
+    chosen = {
+        name: getattr(options, name) for name in ("customers", "services", "orders", "seconds", "runs", "slope_seconds")
+    }
     chosen["serve_processes"] = options.serve
     return replace(plan, **{name: value for name, value in chosen.items() if value is not None})
 

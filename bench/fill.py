@@ -1,18 +1,20 @@
 """Filling a panel: customers with keys and funds, a catalogue, and orders of every state with all that belongs to them.
 
 By set SQL under the application's own role, so every trigger and constraint looks at each row as it does in
-life, and `hawker verify` finds the result clean. Left out are the events of the old orders: nothing that is
-measured here reads or writes them.
+life, and `hawker verify` finds the result clean. Millions are written by the owner instead, with triggers off and
+indexes set aside until the end (bulk.py), and `hawker verify` says afterwards that it is the same.
 """
 
 import hashlib
 import random
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import psycopg
 
+from bench.bulk import in_bulk
 from bench.errors import CannotBench
 from bench.plan import Plan
 from hawker.accounts.rules import digest_of
@@ -146,6 +148,17 @@ _TRANSFERS = """
      ORDER BY id, step
 """
 
+# What an order leaves behind on its way; an ended one has four.
+_EVENTS = """
+    INSERT INTO order_event (order_id, at, from_state, to_state, actor, reason)
+    SELECT o.id, o.created_at, CASE m.step WHEN 0 THEN 'queued' WHEN 1 THEN 'sending' WHEN 2 THEN 'submitted'
+                                           ELSE 'in_progress' END,
+           CASE m.step WHEN 0 THEN 'sending' WHEN 1 THEN 'submitted' WHEN 2 THEN 'in_progress' ELSE o.state END,
+           'bench', ''
+      FROM old o CROSS JOIN generate_series(0, 3) AS m(step)
+     WHERE o.state <> 'queued' AND (m.step < 3 OR o.state <> 'in_progress') ORDER BY o.id, m.step
+"""
+
 _BALANCES = """
     UPDATE account a SET balance_micros = t.balance_after_micros, seq = t.seq
       FROM (SELECT DISTINCT ON (account_id) account_id, seq, balance_after_micros FROM transfer
@@ -169,11 +182,12 @@ class Filled:
     """Later ones were placed by loads: the comparator has others under these numbers."""
 
 
-def fill(url: str, plan: Plan, *, secret: str) -> Filled:
+def fill(url: str, plan: Plan, *, secret: str, owner_url: str) -> Filled:
     """Fill the empty panel at `url` (the application's role); one transaction. `secret` is the keys' pepper."""
+    many = plan.orders >= plan.bulk_from
     values = {"customers": plan.customers, "services": plan.services, "orders": plan.orders, "rate": RATE}
     values |= {"credit": CREDIT_MICROS}
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(owner_url if many else url) as connection, in_bulk(connection) if many else nullcontext():
         connection.execute(_PEOPLE, values)
         accounts = [
             row[0] for row in connection.execute("SELECT id FROM account WHERE user_id IS NOT NULL ORDER BY id")
@@ -184,7 +198,7 @@ def fill(url: str, plan: Plan, *, secret: str) -> Filled:
         connection.execute(_CATALOGUE, values)
         connection.execute(_DEPOSITS, values)
         connection.execute(_OLD_ORDERS, values)
-        for statement in (_ORDERS, _ATTEMPTS, _WORK, _TRANSFERS):
+        for statement in (_ORDERS, _ATTEMPTS, _WORK, _TRANSFERS, _EVENTS):
             connection.execute(statement, values)
         connection.execute(_BALANCES)
         services = [row[0] for row in connection.execute("SELECT id FROM service ORDER BY id")]

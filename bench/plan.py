@@ -10,6 +10,8 @@ class Plan:
     customers: int = 1_000
     services: int = 5_000
     orders: int = 200_000
+    bulk_from: int = 1_000_000
+    """From so many orders on they are written in bulk (bulk.py): through the triggers it would take minutes."""
     seconds: int = 5
     """Of load in each measured run; the generators take whole ones."""
     warm_seconds: int = 1
@@ -21,8 +23,15 @@ class Plan:
     connections: int = 64
     serve_processes: int = 1
     """As `hawker up` starts them."""
+    slope_seconds: int = 20
+    """Of load while memory is watched; `make bench-memory` takes ten minutes."""
+    compared: bool = True
+    """Whether the plain Django view is filled beside the panel."""
     limit_seconds: float = 900.0
     """The whole run ends here, whatever hangs."""
 
 
 QUICK = Plan(customers=1_000, services=5_000, orders=100_000, seconds=1, runs=1, extra_turns=0, limit_seconds=180.0)
+
+FEW_ORDERS, MANY_ORDERS = 10_000, 5_000_000
+"""Present in the two panels that "grown" compares."""

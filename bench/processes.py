@@ -130,6 +130,11 @@ def peak_memory_mb(pid: int) -> float:
     return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM") / 1024
 
 
+def memory_now_mb(pid: int) -> float:
+    """Resident memory of a process now, in MB."""
+    return _kilobytes(Path(f"/proc/{pid}/status"), "VmRSS") / 1024
+
+
 def memory_together_mb(roots: Sequence[int]) -> float:
     """Memory of these processes and all below them in MB, what several of them share counted once."""
     total = 0

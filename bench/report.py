@@ -21,6 +21,9 @@ RESULTS = REPOSITORY / "bench" / "results.json"
 FALLEN = 0.7
 """A ratio below this share of the committed one is named: what is noise on a shared machine stays above it."""
 
+_TREND = " MB/min"
+"""A slope near nothing is no measure for another one."""
+
 _HEADINGS = ("work", "Hawker", "CPU µs/request", "against", "CPU µs/request", "ratio", "goal", "met")
 
 
@@ -88,7 +91,7 @@ def fallen(rows: Sequence[Row], before: Mapping[str, Any]) -> list[str]:
     sentences = []
     for row in rows:
         value = known.get((row.work, row.against.rpartition(" ")[0]))
-        if not value or not row.value or row.void:
+        if not value or not row.value or row.void or row.unit == _TREND:
             continue
         share = row.value / value if row.at_least else value / row.value
         if share < FALLEN:

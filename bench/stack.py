@@ -83,13 +83,18 @@ class Stack:
 
     # --- servers ------------------------------------------------------------------------------------
 
-    def hawker(self, *, batch_size: int | None = None) -> Server:
-        """`hawker serve` over the filled panel, all keys known to it; `batch_size` instead of the settings'."""
+    def hawker(self, *, batch_size: int | None = None, processes: int | None = None) -> Server:
+        """`hawker serve` over the filled panel, all keys known to it.
+
+        `batch_size` instead of the settings', `processes` instead of the plan's.
+        """
         extra = {} if batch_size is None else {"HAWKER_API_BATCH_SIZE": str(batch_size)}
         name = "hawker" if batch_size is None else f"hawker-batch-{batch_size}"
+        name += "" if processes is None else f"-times-{processes}"
 
         def commands(fd: int) -> list[list[str]]:
-            return [[sys.executable, "-m", "hawker", "serve", "--fd", str(fd)]] * self.plan.serve_processes
+            words = [sys.executable, "-m", "hawker", "serve", "--fd", str(fd)]
+            return [words] * (processes or self.plan.serve_processes)
 
         fresh = name not in self._servers
         server = self._server(name, commands, env=extra, path="/healthz")
@@ -154,7 +159,7 @@ class Stack:
     def verify(self) -> dict[str, object]:
         """What `hawker verify` says of the panel. Raises RunFailed where it is not clean."""
         done = subprocess.run(
-            [sys.executable, "-m", "hawker", "verify"], env=dict(self.env), capture_output=True, text=True, timeout=300
+            [sys.executable, "-m", "hawker", "verify"], env=dict(self.env), capture_output=True, text=True, timeout=600
         )
         if done.returncode != 0:
             raise RunFailed(f"hawker verify is not clean: {done.stdout[-1_000:]} {done.stderr[-1_000:]}")
@@ -202,7 +207,20 @@ def open_stack(plan: Plan) -> Iterator[Stack]:
 
 def _prepare(stack: Stack) -> None:
     _run(["hawker", "migrate"], stack.env)
-    stack._filled = fill(stack.url, stack.plan, secret=stack.secret)  # noqa: SLF001 - the other half of open_stack
+    owner_url = stack.database_url("hawker", "hawker")
+    stack._filled = fill(stack.url, stack.plan, secret=stack.secret, owner_url=owner_url)  # noqa: SLF001 - the other half of open_stack
+    if stack.plan.compared:
+        _prepare_plain(stack)
+    databases = {"hawker": "hawker_app", "plain": "plain"} if stack.plan.compared else {"hawker": "hawker_app"}
+    for database in databases:
+        with psycopg.connect(stack.database_url("hawker", database), autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+            connection.execute("CHECKPOINT")
+    stack.durability = {name: _durability(stack.database_url(role, name)) for name, role in databases.items()}
+
+
+def _prepare_plain(stack: Stack) -> None:
+    """The comparator's database, with the same rows."""
     with psycopg.connect(stack.database_url("hawker", "postgres"), autocommit=True) as connection:
         connection.execute("CREATE ROLE plain LOGIN")
         connection.execute("CREATE DATABASE plain OWNER plain")
@@ -214,14 +232,6 @@ def _prepare(stack: Stack) -> None:
     _run(["django", "migrate", "--run-syncdb", "-v", "0"], {**stack.env, **plain})
     filled = stack.filled
     fill_plain(stack.url, stack.database_url("plain", "plain"), accounts=filled.accounts, keys=filled.keys)
-    for database in ("hawker", "plain"):
-        with psycopg.connect(stack.database_url("hawker", database), autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE")
-            connection.execute("CHECKPOINT")
-    stack.durability = {
-        "hawker": _durability(stack.url),
-        "plain": _durability(stack.database_url("plain", "plain")),
-    }
 
 
 def _durability(url: str) -> dict[str, str]:

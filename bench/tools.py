@@ -56,3 +56,11 @@ def ensure_site() -> Path:
         )
     shutil.copy(wanted, stamp)
     return SITE
+
+
+def find_valgrind() -> str:
+    """valgrind of the system. Raises CannotBench."""
+    found = shutil.which("valgrind")
+    if found is None:
+        raise CannotBench("valgrind is missing: install the system's package `valgrind`, then run this again")
+    return found

@@ -1,5 +1,7 @@
 """Placing orders: many customers, one customer, one connection, half of the maximum."""
 
+import os
+from dataclasses import replace
 from statistics import median
 
 from bench.figures import Row, turn_ratios
@@ -115,3 +117,20 @@ def half_rate(bench: Bench) -> list[Row]:
             void=ours.trouble,
         )
     ]
+
+
+def two_servers(bench: Bench) -> list[Row]:
+    """Two processes against one: what a second core of Python is worth where everything shares the machine."""
+    stack, many = bench.stack, bench.stack.plan.connections
+    bodies = add_bodies(stack.filled, customers=stack.plan.customers)
+    figures = bench.measure(
+        "serve2",
+        {
+            name: over_http(stack, server, _API, bodies, connections=many, database="hawker", writes=True)
+            for name, server in (("two", stack.hawker(processes=2)), ("one", stack.hawker(processes=1)))
+        },
+    )
+    bench.verify("serve2")
+    row = rate_row("add, 2 serve processes", figures["two"], figures["one"], against="1 process")
+    cores = os.cpu_count() or 1
+    return [replace(row, note=f"generator, server and database share the machine's {cores} cores")]

@@ -114,7 +114,7 @@ def polling(bench: Bench, *, active: int = 0) -> list[Row]:
             ).fetchone()
             assert due is not None, "count() answers a row"
             before = upstream.calls("status")
-            with _worker(stack, HAWKER_POLL_MIN_SECONDS="1000") as pid:
+            with running_worker(stack, HAWKER_POLL_MIN_SECONDS="1000") as pid:
                 connection.execute(_POLL_NOW, (stack.filled.provider_id,))
                 cpu, begun = cpu_seconds([pid]), time.monotonic()
                 _until_none(connection, _POLLS_LEFT, (stack.filled.provider_id,))
@@ -170,7 +170,7 @@ def _send_all(stack: Stack, count: int) -> tuple[int, float]:
     with _connect(stack) as connection:
         last = connection.execute(_LAST_ATTEMPT).fetchone()
         assert last is not None, "max() answers a row"
-        with _worker(stack):
+        with running_worker(stack):
             connection.execute(_DUE, (stack.filled.provider_id, count))
             _until_none(connection, _QUEUED, (stack.filled.provider_id,))
         sent = connection.execute(_SENT, last).fetchone()
@@ -207,7 +207,7 @@ def _bare(stack: Stack, upstream: Upstream, form: str, count: int) -> float:
 
 
 @contextmanager
-def _worker(stack: Stack, **environment: str) -> Iterator[int]:
+def running_worker(stack: Stack, **environment: str) -> Iterator[int]:
     """A `hawker worker`, warm: it has looked for work before the block begins."""
     with (stack.folder / "worker.log").open("ab") as log:
         process = subprocess.Popen(

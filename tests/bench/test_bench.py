@@ -1,16 +1,27 @@
 """The harness stands: a filled panel is clean, and a tiny run of each generator counts what was placed."""
 
+import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
+import psycopg
 import pytest
 from bench.figures import Figure, Loaded, Row, Run, turn_ratios
 from bench.fill import add_bodies
 from bench.measuring import over_http, over_sql
 from bench.plan import Plan
-from bench.report import fallen, table
+from bench.report import fallen, read_before, table
 from bench.stack import open_stack
+from bench.works.slope import slope_a_minute
 
 TINY = Plan(customers=20, services=10, orders=400, seconds=1, warm_seconds=1, runs=1, connections=4)
+
+_COPY_ONE_DELIVERY = """
+    INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, created_at)
+    SELECT kind, debit_id, credit_id, amount_micros, currency, reference, part, created_at
+      FROM transfer WHERE kind = 'delivery' LIMIT 1
+"""
 
 
 @pytest.mark.xdist_group("bench")
@@ -39,6 +50,26 @@ def test_a_filled_panel_is_clean_and_stays_so_under_load():
         assert 0 <= stack.verify()["checked"]["I6"] - TINY.orders - placed <= 8
         folder = stack.folder
     assert not folder.exists()
+
+
+@pytest.mark.xdist_group("bench")
+def test_what_is_written_in_bulk_is_clean_and_guarded():
+    with open_stack(replace(TINY, bulk_from=1, compared=False)) as stack:
+        assert stack.verify()["checked"]["I6"] == TINY.orders
+        with psycopg.connect(stack.database_url("hawker", "hawker")) as owner:
+            assert "orders_account" in _plan(owner, "SELECT id FROM orders WHERE account_id = 1 AND id < 9")
+            with pytest.raises(psycopg.errors.UniqueViolation), owner.transaction():
+                owner.execute(_COPY_ONE_DELIVERY)
+            with pytest.raises(psycopg.errors.RestrictViolation):
+                owner.execute("DELETE FROM transfer")
+        run = over_sql(stack, accounts=TINY.customers, clients=2)(1)
+        assert not run.trouble
+        assert stack.verify()["checked"]["I6"] == TINY.orders + run.loaded.requests
+
+
+def _plan(connection: "psycopg.Connection[tuple[str]]", statement: str) -> str:
+    connection.execute("SET enable_seqscan = off")
+    return "\n".join(row[0] for row in connection.execute(f"EXPLAIN {statement}"))
 
 
 def _run(per_second: float, trouble: str = "") -> Run:
@@ -70,3 +101,26 @@ def test_what_fell_by_a_third_is_named():
     before = {"rows": [{"work": "add", "against": "plain 1/s", "value": 15.0}]}
     assert fallen([Row("add", "9/s", "plain 2/s", 14.0, "×")], before) == []
     assert fallen([Row("add", "9/s", "plain 2/s", 9.0, "×")], before) == ["add: 9.00×, was 15.00×"]
+    slower = Row("start", "9 s", "", 9.0, " s", at_least=False)
+    assert fallen([slower], {"rows": [{"work": "start", "against": "", "value": 5.0}]}) == ["start: 9.00 s, was 5.00 s"]
+    assert fallen([Row("add", "9/s", "plain 2/s", 9.0, "×", void="3 refused")], before) == []
+
+
+def test_a_run_is_compared_with_the_file_that_was_committed(tmp_path: Path):
+    path = tmp_path / "results.json"
+    assert read_before(path) == {}
+    path.write_text(json.dumps({"rows": [{"work": "add", "against": "plain 1/s", "value": 15.0}]}))
+    assert len(fallen([Row("add", "9/s", "plain 2/s", 9.0, "×")], read_before(path))) == 1
+    committed = read_before()["rows"]
+    halved = [Row(row["work"], "", row["against"], row["value"] / 2, row["unit"]) for row in committed]
+    assert len(fallen(halved, {"rows": committed})) == len(
+        {(r["work"], r["against"].rpartition(" ")[0]) for r in committed}
+    )
+
+
+def test_a_slope_leaves_out_the_warming_up():
+    rising = [(second, 100 + second / 60) for second in range(0, 600, 5)]
+    assert slope_a_minute(rising) == pytest.approx(1.0)
+    warming = [(second, 50.0 if second < 100 else 100.0) for second in range(0, 600, 5)]
+    assert slope_a_minute(warming) == pytest.approx(0, abs=1e-9)
+    assert slope_a_minute([(2.0, 100.0)]) == 0

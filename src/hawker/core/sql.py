@@ -81,6 +81,23 @@ def _run_pipelined(
     return result
 
 
+def read_rows(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows of one statement that only reads, in one round trip: a transaction around it would cost two more.
+
+    Raises Unavailable when the database is away, full or too busy; one that was restarted is asked again first.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            return _open_connection().execute(statement, parameters).fetchall()
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            again = _is_lost()
+            if again:
+                connection.close()
+            if not again or not tries_left:
+                raise Unavailable(str(error)) from error
+    raise AssertionError("unreachable")
+
+
 def in_snapshot(work: Callable[[Cursor], Result]) -> Result:
     """Run `work`, which only reads, over one snapshot of the database, however long it takes."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hawker.core.settings import settings
-from hawker.core.sql import Cursor, in_transaction
+from hawker.core.sql import Cursor, in_transaction, read_rows
 from hawker.ledger import queries
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds, WrongCurrency
@@ -109,10 +109,5 @@ def new_manual_transaction() -> str:
 
 def read_balances(account_ids: Sequence[int]) -> list[int]:
     """The balance of each account in micros, in the order asked; accounts asked twice are answered twice."""
-
-    def work(cursor: Cursor) -> dict[int, int]:
-        cursor.execute(queries.READ_BALANCES, (list(set(account_ids)),))
-        return dict(cursor.fetchall())
-
-    balances = in_transaction(work)
+    balances: dict[int, int] = dict(read_rows(queries.READ_BALANCES, (list(set(account_ids)),)))
     return [balances[account_id] for account_id in account_ids]

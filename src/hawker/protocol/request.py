@@ -118,7 +118,8 @@ def _read_form(data: bytes) -> Iterator[tuple[str, str]]:
             if b"+" in value:
                 value = value.replace(b"+", b" ")
             if b"%" in value:
-                value = unquote_to_bytes(value)
+                # Lists of a hundred numbers come with their commas encoded.
+                value = unquote_to_bytes(value.replace(b"%2C", b","))
             if b"%" in name or b"+" in name:
                 name = unquote_to_bytes(name.replace(b"+", b" "))
             yield name.decode(), value.decode()

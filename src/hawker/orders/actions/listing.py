@@ -33,8 +33,7 @@ def list_orders(asks: Sequence[ListAsk]) -> list[list[str]]:
 def _list(cursor: Cursor, asks: Sequence[ListAsk]) -> list[list[str]]:
     wanted = [(place, asked.account_id, asked.before, asked.limit) for place, asked in enumerate(asks)]
     rows = ask(cursor, queries.LIST_ORDERS, tuple(map(list, zip(*wanted, strict=True)))).fetchall()
-    pairs = {(asks[row[0]].account_id, row[1]) for row in rows}
-    objects = read_objects(cursor, list(pairs), brief=True) if pairs else {}
+    objects = read_objects(lambda *asked: ask(cursor, *asked).fetchall(), {row[1] for row in rows}, brief=True)
     answers: list[list[str]] = [[] for _ in asks]
     for place, order_id, service_id, link, quantity, created_at, parent_id, request_id in rows:
         answers[place].append(
@@ -43,7 +42,7 @@ def _list(cursor: Cursor, asks: Sequence[ListAsk]) -> list[list[str]]:
                 service=service_id,
                 link=link,
                 quantity=quantity,
-                status=objects[asks[place].account_id, order_id],
+                status=objects[order_id].text,
                 created=_instant(created_at),
                 parent=parent_id,
                 request_id=request_id,

@@ -1,10 +1,11 @@
 """What customers may know of their orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 from hawker.core.settings import settings
-from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.core.sql import read_rows
 from hawker.orders.models import State
 from hawker.orders.queries import read as queries
 from hawker.orders.rules import WIRE_STATUS, drip_status
@@ -24,60 +25,67 @@ class StatusAsk:
     ids: Sequence[str]
 
 
+class Shown(NamedTuple):
+    """An order's status object as JSON text, and whose order it is."""
+
+    account_id: int
+    text: str
+
+
+Read: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Asks the database one statement with its parameters."""
+
+
 def read_statuses(asks: Sequence[StatusAsk]) -> list[Mapping[str, str]]:
     """For each ask the status objects of its orders as JSON text, by the id as asked.
 
     An id that is unknown, another account's, or no number at all is left out. Raises Unavailable.
     """
     numbers = [{asked: number for asked in ask.ids if (number := read_whole(asked)) is not None} for ask in asks]
-    pairs = [(ask.account_id, number) for ask, ids in zip(asks, numbers, strict=True) for number in ids.values()]
-    if not pairs:
-        return [{} for _ in asks]
-
-    objects = in_transaction(lambda cursor: read_objects(cursor, pairs))
-    # Found by account and number, never by number alone: one batch carries many accounts' questions.
+    shown = read_objects(read_rows, {number for ids in numbers for number in ids.values()})
+    # One batch carries many accounts' questions: a foreign order answers as a missing one.
     return [
-        {asked: found for asked, number in ids.items() if (found := objects.get((ask.account_id, number))) is not None}
+        {
+            asked: found.text
+            for asked, number in ids.items()
+            if (found := shown.get(number)) is not None and found.account_id == ask.account_id
+        }
         for ask, ids in zip(asks, numbers, strict=True)
     ]
 
 
-def read_objects(
-    cursor: Cursor, pairs: Sequence[tuple[int, int]], *, brief: bool = False
-) -> dict[tuple[int, int], str]:
-    """The status objects of these pairs of account and order as JSON text, of those that there are.
+def read_objects(read: Read, order_ids: Collection[int], *, brief: bool = False) -> dict[int, Shown]:
+    """The status objects of these orders, whoever's they are, by number, of those that there are.
 
     `brief` leaves out what follows the usual five keys of a parent: it names orders that may be very many.
     """
-    rows = ask(cursor, queries.READ_STATUSES, tuple(map(list, zip(*pairs, strict=True))))
+    if not order_ids:
+        return {}
     currency = settings().currency
-    drips: dict[int, int] = {}
-    subscriptions: dict[int, int] = {}
-    objects = {}
-    for account_id, order_id, charge_micros, start_count, state, remains, is_drip, is_subscription in rows:
-        if is_drip:
-            drips[order_id] = account_id
+    objects: dict[int, Shown] = {}
+    parents: dict[str, dict[int, int]] = {"drip": {}, "subscription": {}}
+    for order_id, account_id, charge_micros, start_count, state, remains, parent in read(
+        queries.READ_STATUSES, (list(order_ids),)
+    ):
+        if parent is not None:
+            parents[parent][order_id] = account_id
             continue
-        if is_subscription:
-            subscriptions[order_id] = account_id
-            continue
-        objects[account_id, order_id] = status_object(
+        text = status_object(
             charge_micros=charge_micros,
             start_count=start_count,
             status=WIRE_STATUS[state],
             remains=remains,
             currency=currency,
         )
-    if drips:
-        shown = _read_drips(cursor, list(drips), currency, brief=brief)
-        objects |= {(drips[order_id], order_id): text for order_id, text in shown.items()}
-    if subscriptions:
-        shown = _read_subscriptions(cursor, list(subscriptions), currency, brief=brief)
-        objects |= {(subscriptions[order_id], order_id): text for order_id, text in shown.items()}
+        objects[order_id] = Shown(account_id, text)
+    for kind, read_kind in (("drip", _read_drips), ("subscription", _read_subscriptions)):
+        if owners := parents[kind]:
+            texts = read_kind(read, list(owners), currency, brief=brief)
+            objects |= {order_id: Shown(owners[order_id], text) for order_id, text in texts.items()}
     return objects
 
 
-def _read_drips(cursor: Cursor, order_ids: list[int], currency: str, *, brief: bool) -> dict[int, str]:
+def _read_drips(read: Read, order_ids: list[int], currency: str, *, brief: bool) -> dict[int, str]:
     """The status objects of drip-feeds, by number: summed over their runs, with `runs` and `orders`."""
     return {
         order_id: status_object(
@@ -88,13 +96,13 @@ def _read_drips(cursor: Cursor, order_ids: list[int], currency: str, *, brief: b
             currency=currency,
             extra=None if brief else {"runs": str(len(run_ids)), "orders": [str(run_id) for run_id in run_ids]},
         )
-        for order_id, state, charge_micros, remains, start_count, moved, run_ids in ask(
-            cursor, queries.READ_DRIPS, (order_ids,)
+        for order_id, state, charge_micros, remains, start_count, moved, run_ids in read(
+            queries.READ_DRIPS, (order_ids,)
         )
     }
 
 
-def _read_subscriptions(cursor: Cursor, order_ids: list[int], currency: str, *, brief: bool) -> dict[int, str]:
+def _read_subscriptions(read: Read, order_ids: list[int], currency: str, *, brief: bool) -> dict[int, str]:
     """The status objects of subscriptions, by number: what their orders cost in the end, and the usual keys followed
     by `posts` (how many were ordered for), `expiry` (d/m/Y, empty without one) and `orders` (the newest MAX_CHILDREN).
     """
@@ -113,7 +121,7 @@ def _read_subscriptions(cursor: Cursor, order_ids: list[int], currency: str, *, 
                 "orders": [str(child_id) for child_id in reversed(child_ids)],
             },
         )
-        for order_id, state, charge_micros, posts_left, parts, expiry, child_ids in ask(
-            cursor, queries.READ_SUBSCRIPTIONS, (MAX_CHILDREN, order_ids)
+        for order_id, state, charge_micros, posts_left, parts, expiry, child_ids in read(
+            queries.READ_SUBSCRIPTIONS, (MAX_CHILDREN, order_ids)
         )
     }

@@ -24,7 +24,7 @@ READ_UNKNOWN = """
 """
 
 _ENDED = """CASE WHEN {0}.http_status < 520 AND {0}.http_status NOT IN (408, 499, 502, 503, 504)
-                THEN LEAST({0}.done_at + %s, {0}.lease_until) ELSE {0}.lease_until END"""
+                THEN LEAST({0}.done_at + %s::interval, {0}.lease_until) ELSE {0}.lease_until END"""
 """The last moment at which an attempt can have been carried out. A whole answer of the panel itself ends it, however
 senseless it is; not one of a gateway in front of it, which may only have tired of waiting."""
 
@@ -57,7 +57,7 @@ READ_NEIGHBOURS = f"""
         (SELECT true AS is_before, a.upstream_id, a.started_at, a.done_at FROM attempt a
           WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
             AND a.id < d.id
-            AND a.done_at <= d.started_at - %s
+            AND a.done_at <= d.started_at - %s::interval
           ORDER BY a.id DESC LIMIT %s)
         UNION ALL
         (SELECT false, a.upstream_id, a.started_at, a.done_at FROM attempt a
@@ -69,7 +69,7 @@ READ_NEIGHBOURS = f"""
         (SELECT false, a.upstream_id, a.started_at, a.done_at FROM attempt a
           WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
             AND a.id > d.id
-            AND a.started_at >= d.done_at + %s
+            AND a.started_at >= d.done_at + %s::interval
           ORDER BY a.id LIMIT 5)) n
 """
 """Orders with known numbers close to each attempt: answered before it was sent, and sent after it was over. Not those

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "procrastinate.contrib.django",
     "hawker.alerts",
+    "hawker.audit",
     "hawker.limits",
     "hawker.accounts",
     "hawker.ledger",

@@ -116,7 +116,7 @@ def test_orders_are_shown_with_all_that_happened_to_them(panel: Panel, sandbox: 
         owner.execute("UPDATE work SET due_at = now() + '1 day' WHERE order_id <> %s", [accepted])
         panel.sweep(WorkKind.DISPATCH)
         sandbox.faults("empty=1")
-        owner.execute("UPDATE work SET due_at = now() - '1 s'::interval WHERE order_id = %s", [doubtful])
+        owner.execute("UPDATE work SET due_at = now() - '1 hour'::interval WHERE order_id = %s", [doubtful])
     panel.sweep(WorkKind.DISPATCH)
     shown = run("order", "show", str(accepted))
     assert (shown["order"], shown["state"], shown["status"], shown["charge"]) == (

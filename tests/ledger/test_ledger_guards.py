@@ -87,7 +87,7 @@ def test_the_currency_and_owner_of_an_account_stay(account: int) -> None:
         run_as("hawker_app", f"UPDATE account SET currency = 'EUR' WHERE id = {account}")
 
 
-@pytest.mark.parametrize("table", ["transfer", "deposit", "correction", "order_event"])
+@pytest.mark.parametrize("table", ["transfer", "deposit", "correction", "order_event", "audit_event"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 @pytest.mark.parametrize("role", ["hawker_app", "hawker"])
 def test_what_was_written_stays_written(account: int, role: str, table: str, statement: str) -> None:

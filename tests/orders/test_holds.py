@@ -1,6 +1,8 @@
 """Orders that would be sold under their cost are held, seen, and let go when that changes or staff say so."""
 
 import asyncio
+import os
+import pwd
 from collections.abc import Iterator
 
 import msgspec
@@ -151,7 +153,7 @@ def test_held_orders_are_listed_and_released_from_the_command_line(
     shown = panel.order(held)
     assert shown["state"] == "submitted"
     assert (shown["events"][0]["actor"], shown["events"][0]["reason"]) == (
-        "command line",
+        f"cli:{pwd.getpwuid(os.getuid()).pw_name}",
         "to be sent at any cost (cost above the charge): a good customer",
     )
     again = hawker(settings().data_dir, *words[:3], "--reason", "twice")

@@ -185,6 +185,14 @@ def list_keys(user: User) -> list[ApiKey]:
     return list(ApiKey.objects.filter(user=user).order_by("-id"))
 
 
+def find_key(key_id: int) -> ApiKey:
+    """The key of this number. Raises NoSuchKey."""
+    key = ApiKey.objects.filter(id=key_id).first()
+    if key is None:
+        raise NoSuchKey(f"there is no key {key_id}")
+    return key
+
+
 def revoke_key(key_id: int, *, now: datetime) -> ApiKey:
     """End a key: within a second it passes in no process. Doing it twice is no matter. Raises NoSuchKey."""
     with transaction.atomic():

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hawker.cli.changes import changing
 from hawker.cli.output import answer, fail
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
@@ -40,6 +41,8 @@ def close(
     with panel():
         from hawker.alerts.actions import close_alert
 
-        if not close_alert(alert, by=reason.strip(), now=SystemClock().now()):
-            fail(f"there is no open alert {alert}")
+        with changing("alert.close", reason=reason.strip()) as change:
+            if not close_alert(alert, by=reason.strip(), now=SystemClock().now()):
+                fail(f"there is no open alert {alert}")
+            change.note("alert", alert, before={"open": True}, after={"open": False})
         answer({"ok": True})

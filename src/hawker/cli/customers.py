@@ -4,14 +4,13 @@ from typing import Annotated
 
 import typer
 
+from hawker.cli.changes import actor, changing
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
 from hawker.core.money import Money, NotMoney, format_micros
 
 app = typer.Typer(no_args_is_help=True)
-
-ACTOR = "command line"
 
 
 def _amount(text: str) -> Money:
@@ -33,8 +32,10 @@ def add(
         from hawker.accounts.errors import BadEmail, CustomerExists
         from hawker.ledger.customers import open_customer
 
-        with sentences(BadEmail, CustomerExists):
-            opened = open_customer(email, credit_micros=amount.micros, actor=ACTOR, now=SystemClock().now())
+        with sentences(BadEmail, CustomerExists), changing("customer.add") as change:
+            opened = open_customer(email, credit_micros=amount.micros, actor=actor(), now=SystemClock().now())
+            facts = {"customer": opened.user_id, "account": opened.account_id, "credit": format_micros(amount.micros)}
+            change.note("customer", email.strip().lower(), after=facts)
         answer({"customer": opened.user_id, "api_key": opened.api_key})
 
 
@@ -66,7 +67,7 @@ def credit(
                     email,
                     -money.micros if taken else money.micros,
                     transaction=transaction,
-                    actor=ACTOR,
+                    actor=actor(),
                     reason=reason.strip(),
                     now=SystemClock().now(),
                 )
@@ -97,9 +98,11 @@ def enable(
 
 def _set_active(email: str, *, active: bool) -> None:
     with panel():
-        from hawker.accounts.actions import set_customer_active
+        from hawker.accounts.actions import find_customer, set_customer_active
         from hawker.accounts.errors import NoSuchCustomer
 
-        with sentences(NoSuchCustomer):
+        verb = "enable" if active else "disable"
+        with sentences(NoSuchCustomer), changing(f"customer.{verb}") as change:
+            change.watch("customer", email.strip().lower(), lambda: {"active": find_customer(email).is_active})
             user = set_customer_active(email, active=active)
         answer({"customer": user.email, "active": user.is_active})

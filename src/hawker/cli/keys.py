@@ -1,13 +1,14 @@
 """`hawker key`: the API keys of a customer, added, listed, rotated, revoked, brought along."""
 
-import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hawker.cli.changes import changing
+from hawker.cli.instants import read_future, read_span
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.addresses import BadAddress, Network, read_network
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-_SPAN = re.compile(r"([0-9]{1,5})([mhd])")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 MAX_KEY_FILE = 4096
 
 EmailArgument = Annotated[str, typer.Argument(help="E-mail address of the customer.")]
@@ -86,11 +85,13 @@ def revoke(key: KeyArgument, *, data_dir: DataDirOption = None) -> None:
     del data_dir
     now = SystemClock().now()
     with panel():
-        from hawker.accounts.actions import revoke_key
+        from hawker.accounts.actions import find_key, revoke_key
         from hawker.accounts.errors import NoSuchKey
 
-        with sentences(NoSuchKey):
-            answer(_described(revoke_key(key, now=now), now))
+        with sentences(NoSuchKey), changing("key.revoke") as change:
+            change.watch("key", key, lambda: _audited(find_key(key), now))
+            revoked = revoke_key(key, now=now)
+        answer(_described(revoked, now))
 
 
 @app.command()
@@ -102,35 +103,38 @@ def rotate(
 ) -> None:
     """Put a new key in the place of an old one. The new key is shown this once."""
     del data_dir
-    span = _read_span(overlap)
+    span = read_span(overlap)
     if span is None:
         fail(f"--overlap is a number of minutes, hours or days such as 24h, not {overlap!r}")
     with panel():
-        from hawker.accounts.actions import rotate_key
+        from hawker.accounts.actions import find_key, rotate_key
         from hawker.accounts.errors import KeyIsOver, NoSuchKey
 
         now = SystemClock().now()
-        with sentences(NoSuchKey, KeyIsOver):
+        with sentences(NoSuchKey, KeyIsOver), changing("key.rotate") as change:
+            change.watch("key", key, lambda: _audited(find_key(key), now))
             new = rotate_key(key, overlap=span, now=now)
         answer({"key": new.key_id, "api_key": new.key, "replaces": key, "old_key_ends_at": new.old_ends_at})
 
 
 def _issue(email: str, *, key: str | None, label: str, scope: str, address: list[str], expires: str) -> None:
     now = SystemClock().now()
-    expires_at = _read_instant(expires, now) if expires else None
+    expires_at = read_future(expires, now) if expires else None
     networks: list[Network] = []
     with sentences(BadAddress):
         networks.extend(read_network(text) for text in address)
     with panel():
-        from hawker.accounts.actions import find_customer, issue_key
+        from hawker.accounts.actions import find_customer, find_key, issue_key
         from hawker.accounts.errors import BadKey, KeyInUse, NoSuchCustomer
         from hawker.accounts.models import KeyScope
 
         if scope not in KeyScope.values:
             fail(f"--scope is {' or '.join(KeyScope.values)}, not {scope!r}")
-        with sentences(NoSuchCustomer, BadKey, KeyInUse):
+        verb = "add" if key is None else "import"
+        with sentences(NoSuchCustomer, BadKey, KeyInUse), changing(f"key.{verb}") as change:
+            user = find_customer(email)
             issued = issue_key(
-                find_customer(email),
+                user,
                 now=now,
                 label=label,
                 scope=KeyScope(scope),
@@ -138,6 +142,7 @@ def _issue(email: str, *, key: str | None, label: str, scope: str, address: list
                 expires_at=expires_at,
                 key=key,
             )
+            change.note("key", issued.key_id, after={"customer": user.email} | _audited(find_key(issued.key_id), now))
     # A key that was brought along is known to whoever brought it: it is not shown again.
     answer({"key": issued.key_id} if key is not None else {"key": issued.key_id, "api_key": issued.key})
 
@@ -152,22 +157,6 @@ def _read_key(key_file: str) -> str:
         return data[:MAX_KEY_FILE].decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         fail(f"the key cannot be read: {error}")
-
-
-def _read_span(text: str) -> timedelta | None:
-    match = _SPAN.fullmatch(text.strip())
-    return int(match[1]) * _UNITS[match[2]] if match else None
-
-
-def _read_instant(text: str, now: datetime) -> datetime:
-    span = _read_span(text)
-    if span is not None:
-        return now + span
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"--expires is a date, an instant or a time from now such as 90d, not {text!r}")
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
 
 
 def _described(key: "ApiKey", now: datetime) -> dict[str, Any]:
@@ -186,3 +175,9 @@ def _described(key: "ApiKey", now: datetime) -> dict[str, Any]:
         "last_used_at": key.last_used_at,
         "last_address": key.last_address,
     }
+
+
+def _audited(key: "ApiKey", now: datetime) -> dict[str, Any]:
+    """What the audit log tells of a key: nothing of the key itself, and no news of its use."""
+    silent = ("key", "ends_with", "last_used_at", "last_address")
+    return {name: value for name, value in _described(key, now).items() if name not in silent}

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hawker.cli.changes import changing
 from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.services import MAX_ID
@@ -28,8 +29,10 @@ def forbid(patterns: PatternsArgument, *, service: ServiceOption = None, data_di
         from hawker.catalog.actions import forbid_links
         from hawker.catalog.errors import BadPattern, NoSuchService
 
-        with sentences(BadPattern, NoSuchService):
-            answer({"forbidden": forbid_links(patterns, service_id=service, now=SystemClock().now())})
+        with sentences(BadPattern, NoSuchService), changing("link.forbid") as change:
+            kept = forbid_links(patterns, service_id=service, now=SystemClock().now())
+            change.note("links", _whose(service), after={"forbidden": kept})
+        answer({"forbidden": kept})
 
 
 @app.command()
@@ -40,8 +43,10 @@ def allow(patterns: PatternsArgument, *, service: ServiceOption = None, data_dir
         from hawker.catalog.actions import allow_links
         from hawker.catalog.errors import BadPattern
 
-        with sentences(BadPattern):
-            answer({"allowed": allow_links(patterns, service_id=service)})
+        with sentences(BadPattern), changing("link.allow") as change:
+            gone = allow_links(patterns, service_id=service)
+            change.note("links", _whose(service), before={"forbidden": gone})
+        answer({"allowed": gone})
 
 
 @app.command(name="list")
@@ -52,3 +57,7 @@ def list_(*, data_dir: DataDirOption = None) -> None:
         from hawker.catalog.actions import list_forbidden_links
 
         answer(list_forbidden_links())
+
+
+def _whose(service: int | None) -> str:
+    return "all services" if service is None else f"service {service}"

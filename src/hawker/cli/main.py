@@ -8,6 +8,7 @@ import typer
 
 from hawker.cli import (
     alerts,
+    audit,
     customers,
     keys,
     links,
@@ -38,6 +39,7 @@ app.add_typer(orders.app, name="order", help="Orders, their attempts and events.
 app.add_typer(refills.app, name="refill", help="Refills, and those that a person must end.")
 app.add_typer(routes.app, name="route", help="Where each service is bought, and from whom next.")
 app.add_typer(alerts.app, name="alert", help="What needs a person.")
+app.add_typer(audit.app, name="audit", help="Who changed what.")
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 

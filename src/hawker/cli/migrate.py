@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hawker.core.database import APP_ROLE
 from hawker.core.settings import settings
 
-APPEND_ONLY = ("transfer", "deposit", "correction", "order_event", "attempt_evidence", "balance_reading")
+APPEND_ONLY = ("transfer", "deposit", "correction", "order_event", "attempt_evidence", "balance_reading", "audit_event")
 """Tables in which the application may only add rows; their triggers bind the owner too (I5)."""
 
 NEVER_DELETED = (

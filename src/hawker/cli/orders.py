@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
+from hawker.cli.changes import actor, changing
 from hawker.cli.output import answer, fail, read_reason, say, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
 
 app = typer.Typer(no_args_is_help=True)
-
-ACTOR = "command line"
 
 OrderArgument = Annotated[int, typer.Argument(help="The order's number.", min=1)]
 
@@ -61,14 +60,18 @@ def cancel(
     with panel():
         from hawker.core.errors import Refusal
         from hawker.orders.actions.cancel import CancelAsk, request_cancels
+        from hawker.orders.actions.inspect import describe_standing
         from hawker.protocol.errors import OrderCompleted
 
-        (answers,) = request_cancels([CancelAsk(None, [str(order)])], actor=ACTOR, reason=why, now=SystemClock().now())
-        answered = answers[str(order)]
-        if isinstance(answered, OrderCompleted):
-            fail(f"order {order} has ended already; nothing was changed")
-        if isinstance(answered, Refusal):
-            fail(f"there is no order {order}")
+        with changing("order.cancel", reason=why) as change:
+            change.watch("order", order, lambda: describe_standing(order))
+            asked = [CancelAsk(None, [str(order)])]
+            (answers,) = request_cancels(asked, actor=actor(), reason=why, now=SystemClock().now())
+            answered = answers[str(order)]
+            if isinstance(answered, OrderCompleted):
+                fail(f"order {order} has ended already; nothing was changed")
+            if isinstance(answered, Refusal):
+                fail(f"there is no order {order}")
         answer({"order": order, "cancel": answered.value})
 
 
@@ -87,7 +90,11 @@ def release(
         from hawker.orders.actions.holds import release_orders
         from hawker.orders.errors import NotHeld
 
-        answers = release_orders(orders, at_a_loss=at_a_loss, actor=ACTOR, reason=why, now=SystemClock().now())
+        with changing("order.release", reason=why) as change:
+            answers = release_orders(orders, at_a_loss=at_a_loss, actor=actor(), reason=why, now=SystemClock().now())
+            for order, item in zip(orders, answers, strict=True):
+                if not isinstance(item, NotHeld):
+                    change.note("order", order, before={"held": True}, after={"held": False, "at_a_loss": at_a_loss})
         refused = [item for item in answers if isinstance(item, NotHeld)]
         for item in refused:
             say(str(item))
@@ -101,7 +108,7 @@ def release(
 def start(order: OrderArgument, *, data_dir: DataDirOption = None) -> None:
     """Say that staff have begun with an order that no provider delivers; customers cannot end it any more."""
     del data_dir
-    _deliver(order, "in_progress", "staff have begun")
+    _deliver("start", order, "in_progress", "staff have begun")
 
 
 @app.command()
@@ -113,7 +120,7 @@ def complete(
 ) -> None:
     """Say that staff have delivered an order that no provider delivers."""
     del data_dir
-    _deliver(order, "completed", read_reason(reason))
+    _deliver("complete", order, "completed", read_reason(reason))
 
 
 @app.command()
@@ -126,18 +133,21 @@ def partial(
 ) -> None:
     """Say that staff have delivered a part of an order, and refund the rest."""
     del data_dir
-    _deliver(order, "partial", read_reason(reason), remains)
+    _deliver("partial", order, "partial", read_reason(reason), remains)
 
 
-def _deliver(order: int, state_text: str, reason: str, remains: int | None = None) -> None:
+def _deliver(verb: str, order: int, state_text: str, reason: str, remains: int | None = None) -> None:
     with panel():
+        from hawker.orders.actions.inspect import describe_standing
         from hawker.orders.actions.staff import Delivery, record_deliveries
         from hawker.orders.models import State
 
         delivery = Delivery(order, State(state_text), reason, remains)
-        (recorded,) = record_deliveries([delivery], actor=ACTOR, now=SystemClock().now())
-        if isinstance(recorded, Exception):
-            fail(str(recorded))
+        with changing(f"order.{verb}", reason=reason) as change:
+            change.watch("order", order, lambda: describe_standing(order))
+            (recorded,) = record_deliveries([delivery], actor=actor(), now=SystemClock().now())
+            if isinstance(recorded, Exception):
+                fail(str(recorded))
         answer({"order": order, "state": recorded.value})
 
 
@@ -162,21 +172,23 @@ def resolve(
         fail("say one of --bind, --resend, --refund")
     why = read_reason(reason)
     with panel():
-        from hawker.orders.actions.inspect import describe_orders
+        from hawker.orders.actions.inspect import describe_orders, describe_standing
         from hawker.orders.actions.resolve import bind_order, find_unknown, refund_order, resend_order
         from hawker.orders.errors import CannotResolve
 
         now = SystemClock().now()
         with sentences(CannotResolve):
             unknown = find_unknown(order)
-            if bind is not None:
-                if not unchecked:
-                    _check_number(unknown.provider_id, bind)
-                bind_order(order, bind, actor=ACTOR, reason=why, now=now)
-            elif resend:
-                resend_order(order, actor=ACTOR, reason=why, now=now)
-            else:
-                refund_order(order, actor=ACTOR, reason=why, now=now)
+            if bind is not None and not unchecked:
+                _check_number(unknown.provider_id, bind)
+            with changing("order.resolve", reason=why) as change:
+                change.watch("order", order, lambda: describe_standing(order))
+                if bind is not None:
+                    bind_order(order, bind, actor=actor(), reason=why, now=now)
+                elif resend:
+                    resend_order(order, actor=actor(), reason=why, now=now)
+                else:
+                    refund_order(order, actor=actor(), reason=why, now=now)
         (shown,) = describe_orders([order])
         answer({name: shown[name] for name in ("order", "state", "upstream_order", "refunded")})
 

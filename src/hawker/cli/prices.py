@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hawker.cli.changes import changing
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
 
@@ -27,8 +28,10 @@ def add_group(name: GroupName, percent: Percent, *, data_dir: DataDirOption = No
         from hawker.catalog import pricing
         from hawker.catalog.errors import BadPrice, GroupExists
 
-        with sentences(BadPrice, GroupExists):
-            answer(pricing.describe_group(pricing.add_group(name, percent)))
+        with sentences(BadPrice, GroupExists), changing("price.group.add") as change:
+            made = pricing.describe_group(pricing.add_group(name, percent))
+            change.note("price_group", made["name"], after=made)
+        answer(made)
 
 
 @groups.command(name="set", context_settings=_NUMBERS)
@@ -39,8 +42,10 @@ def set_group(name: GroupName, percent: Percent, *, data_dir: DataDirOption = No
         from hawker.catalog import pricing
         from hawker.catalog.errors import BadPrice, NoSuchGroup
 
-        with sentences(BadPrice, NoSuchGroup):
-            answer(pricing.describe_group(pricing.set_group(name, percent)))
+        with sentences(BadPrice, NoSuchGroup), changing("price.group.set") as change:
+            change.watch("price_group", name.strip(), lambda: pricing.describe_group(pricing.find_group(name)))
+            changed = pricing.describe_group(pricing.set_group(name, percent))
+        answer(changed)
 
 
 @groups.command(name="remove")
@@ -51,8 +56,10 @@ def remove_group(name: GroupName, *, data_dir: DataDirOption = None) -> None:
         from hawker.catalog import pricing
         from hawker.catalog.errors import GroupInUse, NoSuchGroup
 
-        with sentences(GroupInUse, NoSuchGroup):
+        with sentences(GroupInUse, NoSuchGroup), changing("price.group.remove") as change:
+            gone = pricing.describe_group(pricing.find_group(name))
             pricing.remove_group(name)
+            change.note("price_group", gone["name"], before=gone)
         answer({"removed": name.strip()})
 
 
@@ -88,8 +95,9 @@ def customer(
         from hawker.catalog.errors import BadPrice, NoSuchGroup
         from hawker.catalog.pricing import UNCHANGED, price_accounts
 
-        with sentences(NoSuchCustomer, BadPrice, NoSuchGroup):
+        with sentences(NoSuchCustomer, BadPrice, NoSuchGroup), changing("price.customer") as change:
             found = find_customer(email)
+            change.watch("customer", found.email, lambda: _terms(found))
             price_accounts(
                 [found.account.id],
                 group=group if group is not None or no_group else UNCHANGED,
@@ -116,11 +124,12 @@ def rate(
         from hawker.accounts.errors import NoSuchCustomer
         from hawker.catalog.pricing import AgreedRate, agree_rates
 
-        with sentences(NoSuchCustomer):
+        with sentences(NoSuchCustomer), changing("price.rate") as change:
             found = find_customer(email)
-        (refusal,) = agree_rates([AgreedRate(found.account.id, service, None if remove else rate)])
-        if refusal is not None:
-            fail(str(refusal))
+            change.watch("customer", found.email, lambda: _terms(found))
+            (refusal,) = agree_rates([AgreedRate(found.account.id, service, None if remove else rate)])
+            if refusal is not None:
+                fail(str(refusal))
         answer(_prices(found))
 
 
@@ -141,3 +150,10 @@ def _prices(user: Any) -> dict[str, Any]:
     from hawker.catalog.pricing import describe_prices
 
     return {"customer": user.email, **describe_prices(user.account.id)}
+
+
+def _terms(user: Any) -> dict[str, Any]:
+    """How a customer is sold to, each agreed rate by its service, for the audit log."""
+    prices = _prices(user)
+    rates = {f"rate {agreed['service']}": agreed["rate"] for agreed in prices["rates"]}
+    return {name: prices[name] for name in ("group", "percent")} | rates

@@ -8,12 +8,14 @@ import typer
 
 from hawker.catalog.rules import read_rate
 from hawker.cli import providers
+from hawker.cli.changes import changing
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
 from hawker.core.money import format_micros, read_micros
 
 if TYPE_CHECKING:
+    from hawker.providers.actions import Access
     from hawker.providers.models import Provider
 
 app = providers.app
@@ -102,15 +104,19 @@ def set_(
         fail("another address needs the key again: --key, or HAWKER_PROVIDER_KEY")
     with panel():
         from hawker.orders.actions.reconcile import look_again_at_unknowns
-        from hawker.providers.actions import change_provider
+        from hawker.providers.actions import change_provider, describe_settings
         from hawker.providers.errors import NoSuchProvider
 
         with sentences(NoSuchProvider):
-            if url or key:
-                _move(name, url=url, key=key)
-            provider = change_provider(name, changes)
-        if reconcile_scan:
-            look_again_at_unknowns(provider.id, now=SystemClock().now())
+            moved = _tried(name, url=url, key=key) if url or key else None
+            with changing("provider.set") as change:
+                change.watch("provider", name, lambda: describe_settings(name))
+                if moved is not None:
+                    _move(name, moved)
+                    change.note("provider", name, after={"key": "entered anew"})
+                provider = change_provider(name, changes)
+                if reconcile_scan:
+                    look_again_at_unknowns(provider.id, now=SystemClock().now())
         answer(_described(name))
 
 
@@ -130,9 +136,9 @@ def _amount(text: str) -> int:
     return micros
 
 
-def _move(name: str, *, url: str, key: str) -> None:
-    """Try another address or key, and save it."""
-    from hawker.providers.actions import ask_balance, find_provider, move_provider, new_access
+def _tried(name: str, *, url: str, key: str) -> "tuple[Access, str, str]":
+    """Another address or key that answers: the access, its address and the currency of our balance there."""
+    from hawker.providers.actions import ask_balance, find_provider, new_access
     from hawker.providers.errors import BadProvider, CallFailed, CannotConnect
 
     provider = find_provider(name)
@@ -142,7 +148,16 @@ def _move(name: str, *, url: str, key: str) -> None:
             _, currency = asyncio.run(ask_balance(access))
         except CallFailed as error:
             fail(f"{name} did not answer with a balance, so nothing was changed: {error}")
-        move_provider(provider, access, url=url or provider.url, currency=currency)
+    return access, url or provider.url, currency
+
+
+def _move(name: str, moved: "tuple[Access, str, str]") -> None:
+    from hawker.providers.actions import find_provider, move_provider
+    from hawker.providers.errors import BadProvider
+
+    access, url, currency = moved
+    with sentences(BadProvider):
+        move_provider(find_provider(name), access, url=url, currency=currency)
 
 
 @app.command()
@@ -152,11 +167,12 @@ def pause(name: NameArgument, *, reason: ReasonOption, data_dir: DataDirOption =
     if not reason.strip():
         fail("a pause needs a reason")
     with panel():
-        from hawker.providers.actions import find_provider
+        from hawker.providers.actions import describe_settings, find_provider
         from hawker.providers.errors import NoSuchProvider
         from hawker.providers.health import pause_provider
 
-        with sentences(NoSuchProvider):
+        with sentences(NoSuchProvider), changing("provider.pause", reason=reason.strip()) as change:
+            change.watch("provider", name, lambda: describe_settings(name))
             pause_provider(find_provider(name).id, reason=reason.strip())
         answer(_described(name))
 
@@ -166,11 +182,12 @@ def resume(name: NameArgument, *, data_dir: DataDirOption = None) -> None:
     """Send a provider orders again, whoever paused it, and forget its failures."""
     del data_dir
     with panel():
-        from hawker.providers.actions import find_provider
+        from hawker.providers.actions import describe_settings, find_provider
         from hawker.providers.errors import NoSuchProvider
         from hawker.providers.health import resume_provider
 
-        with sentences(NoSuchProvider):
+        with sentences(NoSuchProvider), changing("provider.resume") as change:
+            change.watch("provider", name, lambda: describe_settings(name))
             resume_provider(find_provider(name).id, by="resumed by hand", now=SystemClock().now())
         answer(_described(name))
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hawker.catalog.rules import read_rate
+from hawker.cli.changes import changing
 from hawker.cli.output import answer, fail, progress, progress_done, say, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
@@ -34,7 +35,7 @@ def add(
     except ValueError:
         fail(f"{exchange_rate!r} is not an exchange rate such as 0.92")
     with panel():
-        from hawker.providers.actions import add_provider, ask_balance, new_access
+        from hawker.providers.actions import add_provider, ask_balance, describe_settings, new_access
         from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, ProviderExists
 
         with sentences(BadProvider, CannotConnect, ProviderExists):
@@ -43,14 +44,16 @@ def add(
                 balance, currency = asyncio.run(ask_balance(access))
             except CallFailed as error:
                 fail(f"{name} did not answer with a balance, so nothing was saved: {error}")
-            provider = add_provider(
-                access,
-                url=url,
-                balance_micros=balance,
-                currency=currency,
-                exchange_rate=exchange_rate,
-                now=SystemClock().now(),
-            )
+            with changing("provider.add") as change:
+                provider = add_provider(
+                    access,
+                    url=url,
+                    balance_micros=balance,
+                    currency=currency,
+                    exchange_rate=exchange_rate,
+                    now=SystemClock().now(),
+                )
+                change.note("provider", provider.name, after=describe_settings(provider.name))
         say(f"connected to {name}: our balance there is {format_micros(balance)} {currency}")
         answer(
             {"provider": provider.id, "name": provider.name, "balance": format_micros(balance), "currency": currency}
@@ -83,15 +86,19 @@ def import_(
         if missing := not_offered(offered, category):
             fail(f"{name} has no services in {', '.join(missing)}, so nothing was imported")
         progress(f"taking {len(offered)} services of {name}")
-        report = import_services(
-            provider,
-            offered,
-            markup_percent=markup,
-            categories=category,
-            accept_price_jumps=accept_price_jumps,
-            now=SystemClock().now(),
-        )
-        look_again(list(provider.routes.values_list("service_id", flat=True)), now=SystemClock().now())
+        with changing("provider.import") as change:
+            report = import_services(
+                provider,
+                offered,
+                markup_percent=markup,
+                categories=category,
+                accept_price_jumps=accept_price_jumps,
+                now=SystemClock().now(),
+            )
+            look_again(list(provider.routes.values_list("service_id", flat=True)), now=SystemClock().now())
+            figures = {"imported": report.imported, "updated": report.updated, "skipped": len(report.skipped)}
+            terms = {"markup_percent": markup, "categories": category, "accept_price_jumps": accept_price_jumps}
+            change.note("provider", name, after=figures | terms)
         progress_done()
         answer(
             {

@@ -4,13 +4,12 @@ from typing import Annotated
 
 import typer
 
+from hawker.cli.changes import actor, changing
 from hawker.cli.output import answer, fail, read_reason
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
 
 app = typer.Typer(no_args_is_help=True)
-
-ACTOR = "command line"
 
 
 @app.command(name="list")
@@ -47,11 +46,15 @@ def resolve(
         fail("say either --completed or --rejected")
     why = read_reason(reason)
     with panel():
+        from hawker.orders.actions.inspect_refills import describe_refill_state
         from hawker.orders.actions.staff import Resolution, resolve_refills
         from hawker.orders.models import RefillState
 
         state = RefillState.COMPLETED if completed else RefillState.REJECTED
-        (resolved,) = resolve_refills([Resolution(refill, state, why)], actor=ACTOR, now=SystemClock().now())
-        if isinstance(resolved, Exception):
-            fail(str(resolved))
+        with changing("refill.resolve", reason=why) as change:
+            change.watch("refill", refill, lambda: describe_refill_state(refill))
+            resolution = Resolution(refill, state, why)
+            (resolved,) = resolve_refills([resolution], actor=actor(), now=SystemClock().now())
+            if isinstance(resolved, Exception):
+                fail(str(resolved))
         answer({"refill": refill, "state": resolved.value})

@@ -1,9 +1,10 @@
 """`hawker route`: where each service is bought, and from whom next when the first cannot take it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from hawker.cli.changes import changing
 from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.services import MAX_ID
@@ -33,9 +34,10 @@ def add(
         from hawker.providers.routes import RouteDraft, describe_routes, save_route
 
         now = SystemClock().now()
-        with sentences(BadRoute, NoSuchProvider):
+        with sentences(BadRoute, NoSuchProvider), changing("route.add") as change:
+            change.watch("service", service, lambda: _routes(service))
             save_route(RouteDraft(service, provider, upstream_service, cost_rate, position))
-        look_again([service], now=now)
+            look_again([service], now=now)
         answer(describe_routes(service_id=service, provider_name="", now=now))
 
 
@@ -49,9 +51,10 @@ def remove(service: ServiceArgument, provider: ProviderArgument, *, data_dir: Da
         from hawker.providers.routes import describe_routes, remove_route
 
         now = SystemClock().now()
-        with sentences(NoSuchProvider, NoSuchRoute):
+        with sentences(NoSuchProvider, NoSuchRoute), changing("route.remove") as change:
+            change.watch("service", service, lambda: _routes(service))
             remove_route(service, provider)
-        look_again([service], now=now)
+            look_again([service], now=now)
         answer(describe_routes(service_id=service, provider_name="", now=now))
 
 
@@ -70,3 +73,12 @@ def list_(
 
         with sentences(NoSuchProvider):
             answer(describe_routes(service_id=service, provider_name=provider, now=SystemClock().now()))
+
+
+def _routes(service: int) -> dict[str, Any]:
+    """The routes of a service by provider, for the audit log; whether each takes orders now is no change of ours."""
+    from hawker.providers.routes import describe_routes
+
+    routes = describe_routes(service_id=service, provider_name="", now=SystemClock().now())
+    told = ("upstream_service", "cost_rate", "position")
+    return {f"route {route['provider']}": {name: route[name] for name in told} for route in routes}

@@ -1,9 +1,11 @@
 """`hawker service`: what is sold, and how each service may be ordered."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
+from hawker.cli.changes import changing
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
@@ -88,7 +90,7 @@ def set_(
     if not changes:
         fail("say what to change, such as --links url")
     with panel():
-        _change([service], changes)
+        _change("set", [service], changes)
         answer(_described(service))
 
 
@@ -113,7 +115,10 @@ def add_subscription(
         from hawker.orders.actions.offer import offer_subscription
         from hawker.posts.errors import BadTemplate, NoSuchSource
 
-        with sentences(BadChange, NoSuchService, BadTemplate, NoSuchSource):
+        with (
+            sentences(BadChange, NoSuchService, BadTemplate, NoSuchSource),
+            changing("service.add_subscription") as change,
+        ):
             offered = offer_subscription(
                 service,
                 address=feed.strip(),
@@ -122,6 +127,7 @@ def add_subscription(
                 name=name.strip(),
                 now=SystemClock().now(),
             )
+            change.note("service", offered, after=_described(offered))
         answer(_described(offered))
 
 
@@ -130,7 +136,7 @@ def enable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> Non
     """Put services on sale."""
     del data_dir
     with panel():
-        _change(services, {"enabled": True})
+        _change("enable", services, {"enabled": True})
         answer({"enabled": services})
 
 
@@ -139,17 +145,20 @@ def disable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> No
     """Take services off sale; orders that were placed go on."""
     del data_dir
     with panel():
-        _change(services, {"enabled": False})
+        _change("disable", services, {"enabled": False})
         answer({"disabled": services})
 
 
-def _change(services: list[int], changes: dict[str, object]) -> None:
+def _change(verb: str, services: list[int], changes: dict[str, object]) -> None:
     from hawker.catalog.errors import BadChange, NoSuchService
     from hawker.orders.actions.guard import change_guarded_services
     from hawker.orders.actions.offer import check_subscription_changes
     from hawker.posts.errors import BadTemplate, NoSuchSource
 
-    with sentences(BadChange, NoSuchService, BadTemplate, NoSuchSource):
+    named = sorted(set(services))
+    with sentences(BadChange, NoSuchService, BadTemplate, NoSuchSource), changing(f"service.{verb}") as change:
+        for service in named:
+            change.watch("service", service, partial(_described, service))
         check_subscription_changes(services, changes)
         change_guarded_services(services, changes)
 

@@ -33,11 +33,16 @@ def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False)
     COMMIT was sent, the work was run again first (a restarted database, a deadlock victim); where the
     COMMIT itself got no answer it was not, because nobody can know whether it took effect.
     Any other error of the database is a bug and surfaces as it is, rolled back.
+
+    Inside Django's atomic() it is a part of that transaction: rolled back alone, committed with all, never run again.
     """
     for tries_left in reversed(range(_TRIES)):
         phase = _Phase()
         try:
             raw = _open_connection()
+            if connection.in_atomic_block and raw.pgconn.transaction_status == IDLE:
+                # Django begins with the first statement; without one, what follows would commit by itself.
+                raw.execute("SELECT 1")
             if pipelined and raw.pgconn.transaction_status == IDLE:
                 return _run_pipelined(raw, work, phase)
             with raw.transaction():
@@ -49,7 +54,7 @@ def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False)
             again = rolled_back or (not phase.committing and _is_lost())
             if _is_lost():
                 connection.close()
-            if not again or not tries_left:
+            if not again or not tries_left or connection.in_atomic_block:
                 raise Unavailable(str(error)) from error
     raise AssertionError("unreachable")
 

@@ -5,19 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hawker.audit.actions import LOCAL, Actor, AuditEvent, record_audit
+from hawker.core.money import format_micros
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, in_transaction, read_rows
 from hawker.ledger import queries
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds, WrongCurrency
-from hawker.ledger.models import House
+from hawker.ledger.models import House, Kind
 
 MANUAL_GATEWAY = "manual"
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Money that came in for an account, as a gateway or a member of staff reports it."""
+    """Money that came in for an account, as a gateway or, with MANUAL_GATEWAY, a member of staff reports it.
+
+    What staff report is audited and needs a reason (I14). `address` is where the actor sat: None at the panel's
+    own machine.
+    """
 
     account_id: int
     amount_micros: int
@@ -53,6 +59,7 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
 
     def work(cursor: Cursor) -> list[int | AlreadyCredited]:
         book = open_book(lock_accounts(cursor, (credit.account_id for credit in credits_in)))
+        by_staff: list[AuditEvent] = []
         answers: list[int | AlreadyCredited] = []
         for credit in credits_in:
             cursor.execute(
@@ -72,9 +79,17 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
             if row is None:
                 answers.append(AlreadyCredited())
                 continue
+            before = book.positions[credit.account_id].balance_micros
             book.deposit(credit.account_id, credit.amount_micros, row[0])
             answers.append(row[0])
+            if credit.gateway == MANUAL_GATEWAY:
+                actor = Actor(credit.actor, credit.address or LOCAL)
+                transfer = (Kind.DEPOSIT.value, int(row[0]))
+                by_staff.append(
+                    _balance_event(actor, credit.account_id, before, credit.amount_micros, credit.reason, transfer)
+                )
         book.write(cursor, now)
+        record_audit(cursor, by_staff, now=now)
         return answers
 
     return in_transaction(work)
@@ -95,11 +110,31 @@ def correct_balance(
         cursor.execute(queries.INSERT_CORRECTION, (account_id, amount_micros, actor, reason, address, now))
         row = cursor.fetchone()
         assert row is not None, "INSERT … RETURNING answers a row"
+        before = book.positions[account_id].balance_micros
         book.correct(account_id, amount_micros, row[0])
         book.write(cursor, now)
+        transfer = (Kind.CORRECTION.value, int(row[0]))
+        event = _balance_event(Actor(actor, address or LOCAL), account_id, before, amount_micros, reason, transfer)
+        record_audit(cursor, [event], now=now)
         return int(row[0])
 
     return in_transaction(work)
+
+
+def _balance_event(
+    actor: Actor, account_id: int, before_micros: int, change_micros: int, reason: str, transfer: tuple[str, int]
+) -> AuditEvent:
+    """The audit row of a balance that staff change; the database wants it in the same transaction."""
+    return AuditEvent(
+        actor,
+        f"balance.{transfer[0]}",
+        "account",
+        str(account_id),
+        {"balance": format_micros(before_micros)},
+        {"balance": format_micros(before_micros + change_micros)},
+        reason,
+        transfer,
+    )
 
 
 def new_manual_transaction() -> str:

@@ -62,7 +62,9 @@ INVARIANTS = (
              FROM (VALUES ('transfer', 'transfer_append_only'), ('transfer', 'transfer_checked'),
                           ('deposit', 'deposit_append_only'), ('correction', 'correction_append_only'),
                           ('account', 'account_updated_checked'), ('account', 'account_inserted_checked'),
-                          ('account', 'account_stays'), ('account', 'account_identity_stays')) AS f(tbl, trg)
+                          ('account', 'account_stays'), ('account', 'account_identity_stays'),
+                          ('transfer', 'transfer_audited'), ('correction', 'correction_audited'),
+                          ('deposit', 'deposit_audited'), ('audit_event', 'audit_event_append_only')) AS f(tbl, trg)
             WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = f.tbl::regclass AND tgname = f.trg)
             UNION ALL
            SELECT format('the application role owns %s', relname)
@@ -106,12 +108,24 @@ INVARIANTS = (
     ),
     Invariant(
         "I14",
-        "every balance changed by staff has who and why, and its transfer",
-        "SELECT count(*) FROM correction",
+        "every balance changed by staff has who, why, from where, its transfer and its row in the audit log",
+        "SELECT (SELECT count(*) FROM correction) + (SELECT count(*) FROM deposit WHERE gateway = 'manual')",
         """SELECT format('correction %s: actor %L, reason %L, %s transfers', c.id, c.actor, c.reason, count(t.id))
              FROM correction c
              LEFT JOIN transfer t ON t.kind = 'correction' AND t.reference = c.id AND t.account_id = c.account_id
                                  AND t.amount_micros = abs(c.amount_micros)
-            GROUP BY c.id HAVING count(t.id) <> 1 OR c.actor = '' OR c.reason = ''""",
+            GROUP BY c.id HAVING count(t.id) <> 1 OR c.actor = '' OR c.reason = ''
+            UNION ALL
+           SELECT format('transfer %s: a correction that is not there', t.id) FROM transfer t
+            WHERE t.kind = 'correction' AND NOT EXISTS (SELECT FROM correction c WHERE c.id = t.reference)
+            UNION ALL
+           SELECT format('%s %s of %s: no row of the audit log has it, by %L for %L', s.kind, s.id, s.created_at,
+                         s.actor, s.reason)
+             FROM (SELECT 'correction' AS kind, id, actor, reason, created_at FROM correction
+                    UNION ALL
+                   SELECT 'deposit', id, actor, reason, created_at FROM deposit WHERE gateway = 'manual') s
+            WHERE NOT EXISTS (SELECT FROM audit_event e
+                               WHERE e.transfer_kind = s.kind AND e.transfer_reference = s.id AND e.actor = s.actor
+                                 AND e.reason = s.reason AND e.at = s.created_at)""",
     ),
 )

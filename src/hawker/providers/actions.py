@@ -198,6 +198,13 @@ def change_provider(name: str, changes: Mapping[str, object]) -> Provider:
     return provider
 
 
+def describe_settings(name: str) -> dict[str, object]:
+    """How a provider is set up and whether it is paused, without its key. Raises NoSuchProvider."""
+    provider = find_provider(name)
+    told = ("url", "currency", "allow_private", *SETTINGS, "paused_until", "pause_kind", "pause_reason")
+    return {field: getattr(provider, field) for field in told}
+
+
 def move_provider(provider: Provider, access: Access, *, url: str, currency: str) -> None:
     """Save another address or key, whose connection was tested. Raises BadProvider where that is another purse.
 

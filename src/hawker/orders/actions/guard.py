@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db import transaction
+
 from hawker.catalog.actions import change_services
 from hawker.catalog.links import comparable_link
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -60,16 +62,21 @@ def open_guard(cursor: Cursor, quotes: Iterable[object]) -> LinkGuard:
 
 def change_guarded_services(service_ids: Sequence[int], changes: Mapping[str, object]) -> None:
     """As `change_services`, for changes that may switch the guard on: the services' unfinished orders are then taken
-    in, so that the guard knows of them when this returns.
+    in, so that the guard knows of them when this returns (or, within a larger transaction, when that is committed).
 
     Of several unfinished orders for one link the newest counts. Called again it takes in what was missed by
     a call that was cut off. Raises what `change_services` raises, and Unavailable.
     """
     change_services(service_ids, changes)
     if changes.get("one_active_per_link"):
-        below: int | None = _ABOVE_ALL
-        while below is not None:
-            below = _take_in(service_ids, below)
+        # Not before the COMMIT, also where the change is a part of a larger transaction.
+        transaction.on_commit(lambda: _take_all_in(service_ids))
+
+
+def _take_all_in(service_ids: Sequence[int]) -> None:
+    below: int | None = _ABOVE_ALL
+    while below is not None:
+        below = _take_in(service_ids, below)
 
 
 def _take_in(service_ids: Sequence[int], below: int) -> int | None:

@@ -79,6 +79,14 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
     ]
 
 
+def describe_standing(order_id: int) -> dict[str, Any]:
+    """What staff can change of an order; nothing where it is not there."""
+    told = ("state", "refunded", "earned", "remains", "provider", "upstream_order", "cancel_requested_at", "ended_at")
+    order = Order.objects.filter(id=order_id).first()
+    shown = {} if order is None else _order(order)
+    return {name: shown[name] for name in told if name in shown}
+
+
 def _order(order: Order) -> dict[str, Any]:
     return {
         "order": order.id,

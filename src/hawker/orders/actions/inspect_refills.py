@@ -54,3 +54,10 @@ def describe_refill(refill: Refill) -> dict[str, Any]:
         "requested_at": refill.requested_at,
         "ended_at": refill.ended_at,
     }
+
+
+def describe_refill_state(refill_id: int) -> dict[str, Any]:
+    """What staff can change of a refill; nothing where it is not there."""
+    refill = Refill.objects.filter(id=refill_id).first()
+    shown = {} if refill is None else describe_refill(refill)
+    return {name: shown[name] for name in ("state", "reason", "ended_at") if name in shown}

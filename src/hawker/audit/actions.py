@@ -1,0 +1,168 @@
+"""Writing the audit log in the transaction of what it tells of, and reading it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import msgspec
+from django.db import transaction
+
+from hawker.audit import queries
+from hawker.core.sql import Cursor, ask, columns, in_transaction
+
+LOCAL = "local"
+"""The address of whoever sits at the panel's own machine."""
+
+Facts: TypeAlias = Mapping[str, Any]
+
+_SECRETS = frozenset({"api_key", "key_cipher", "digest", "password", "secret", "secret_key", "totp"})
+_MAX_REASON, _MAX_SUBJECT = 500, 254
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a change, and from where: `cli:root` at LOCAL, `staff:7` at 192.0.2.1; a bare name is no person's."""
+
+    name: str
+    address: str = LOCAL
+
+    @property
+    def kind(self) -> str:
+        kind, colon, _ = self.name.partition(":")
+        return kind[:12] if colon and kind else "system"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One change: what was done to whom, the fields that differ before and after, and why.
+
+    `transfer` is the kind and reference of the transfer by which a balance was changed.
+    """
+
+    actor: Actor
+    action: str
+    subject_kind: str
+    subject_id: str
+    before: Facts | None = None
+    after: Facts | None = None
+    reason: str = ""
+    transfer: tuple[str, int] | None = None
+
+
+def record_audit(cursor: Cursor, events: Sequence[AuditEvent], *, now: datetime) -> None:
+    """Write the events in the caller's transaction: either the change and its row are there, or neither."""
+    if not events:
+        return
+    rows = [
+        (
+            event.actor.name,
+            event.actor.kind,
+            event.actor.address,
+            event.action,
+            event.subject_kind,
+            event.subject_id[:_MAX_SUBJECT],
+            _json(event.before),
+            _json(event.after),
+            event.reason[:_MAX_REASON],
+            *(event.transfer or (None, None)),
+        )
+        for event in events
+    ]
+    ask(cursor, queries.INSERT_EVENTS, (now, *columns(rows, 11)))
+
+
+@dataclass(slots=True)
+class Change:
+    """What is being changed by one actor for one reason; collects the events that are written with it."""
+
+    actor: Actor
+    action: str
+    reason: str
+    _events: list[AuditEvent] = field(default_factory=list)
+    _watched: list[tuple[str, str, Facts, Callable[[], Facts]]] = field(default_factory=list)
+
+    def note(
+        self, subject_kind: str, subject_id: object, *, before: Facts | None = None, after: Facts | None = None
+    ) -> None:
+        """Say what was done to a subject, where that is known better than by looking twice."""
+        self._events.append(
+            AuditEvent(self.actor, self.action, subject_kind, str(subject_id), before, after, self.reason)
+        )
+
+    def watch(self, subject_kind: str, subject_id: object, describe: Callable[[], Facts]) -> None:
+        """Describe a subject now and once more when the change is done; what differs is written.
+
+        Whoever changes the same subject in this way waits until this change is committed.
+        """
+        name = f"{subject_kind} {subject_id}"
+        in_transaction(lambda cursor: ask(cursor, queries.LOCK_SUBJECT, (name,)))
+        self._watched.append((subject_kind, str(subject_id), dict(describe()), describe))
+
+    def events(self) -> list[AuditEvent]:
+        """All that was noted, and what became of all that was watched."""
+        seen = []
+        for subject_kind, subject_id, before, describe in self._watched:
+            after = describe()
+            differ = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+            old, new = ({name: facts[name] for name in differ if name in facts} for facts in (before, after))
+            seen.append(AuditEvent(self.actor, self.action, subject_kind, subject_id, old, new, self.reason))
+        return [*seen, *self._events]
+
+
+@contextmanager
+def audited(actor: Actor, action: str, *, reason: str = "", now: datetime) -> Iterator[Change]:
+    """One transaction for the verbs called inside and for their audit rows.
+
+    Ends with the COMMIT of both; an exception takes both back. Nothing may be asked of a provider inside: rows stay
+    locked meanwhile. The verbs' own transactions become parts of this one.
+    """
+    change = Change(actor, action, reason)
+    with transaction.atomic():
+        yield change
+        events = change.events()
+        in_transaction(lambda cursor: record_audit(cursor, events, now=now))
+
+
+def list_audit_events(
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+    since: datetime | None = None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """The newest events first: of one actor, of an action (`key.revoke`, or `key` for all of its), about one subject
+    (`provider:acme`, or `provider` for all of its)."""
+    kind, colon, number = (subject or "").partition(":")
+    subject_id = number if colon else None
+    under = None if action is None else f"{action}."
+    parameters = (
+        *(actor, actor, action, action, under, kind or None, kind or None, subject_id, subject_id),
+        *(since, since, limit),
+    )
+    rows = in_transaction(lambda cursor: ask(cursor, queries.LIST_EVENTS, parameters).fetchall())
+    names = ("event", "at", "actor", "actor_kind", "address", "action")
+    return [
+        {
+            **dict(zip(names, row[:6], strict=True)),
+            "subject": {"kind": row[6], "id": row[7]},
+            "before": _facts(row[8]),
+            "after": _facts(row[9]),
+            "reason": row[10],
+        }
+        for row in rows
+    ]
+
+
+def _json(facts: Facts | None) -> str | None:
+    if facts is None:
+        return None
+    assert not _SECRETS & set(facts), f"secrets do not belong into the audit log: {sorted(_SECRETS & set(facts))}"
+    # PostgreSQL's jsonb refuses the one character that hostile texts of providers may bring.
+    return msgspec.json.encode(facts).decode().replace("\\u0000", "\\ufffd")
+
+
+def _facts(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)

@@ -1,0 +1,26 @@
+"""Whoever changes something by command: known by the account of the machine, and written to the audit log."""
+
+import os
+import pwd
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from hawker.core.clock import SystemClock
+
+if TYPE_CHECKING:
+    from hawker.audit.actions import Change
+
+
+def actor() -> str:
+    """`cli:` and the account that runs this command, as the system knows it: LOGNAME is what anybody says it is."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"
+
+
+def changing(action: str, *, reason: str = "") -> "AbstractContextManager[Change]":
+    """One transaction for what is changed inside and for its rows in the audit log (hawker.audit.actions.audited)."""
+    from hawker.audit.actions import Actor, audited
+
+    return audited(Actor(actor()), action, reason=reason, now=SystemClock().now())

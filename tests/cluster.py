@@ -7,10 +7,16 @@ def database(tmp_path_factory):
     cluster.stop()
 """
 
+import contextlib
+import os
+import signal
 from pathlib import Path
+
+import psutil
 
 from hawker.core.datadir import DataDir
 from hawker.host.postgres import EmbeddedPostgres
+from processes import eventually
 
 
 def start_cluster(path: Path) -> EmbeddedPostgres:
@@ -21,3 +27,22 @@ def start_cluster(path: Path) -> EmbeddedPostgres:
     cluster = EmbeddedPostgres(DataDir(path))
     cluster.start()
     return cluster
+
+
+def kill_postmaster(cluster: EmbeddedPostgres, *, with_family: bool) -> None:
+    """SIGKILL the postmaster; the family too is what the kernel does to a machine that ran out of memory."""
+    pid = cluster.pid
+    assert pid is not None, "the database runs"
+    family = psutil.Process(pid).children() if with_family else []
+    os.kill(pid, signal.SIGKILL)
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def bring_back(cluster: EmbeddedPostgres) -> None:
+    """What `hawker up` does about a postmaster that died: start it again, and wait until it answers."""
+    eventually("the database is back", lambda: cluster.ensure_running() and cluster.is_serving(), seconds=60)
+    from django.db import connection
+
+    connection.close()

@@ -1,16 +1,11 @@
-"""What is killed: `hawker serve` processes on ports that stay, and the postmaster with or without its family."""
+"""`hawker serve` processes that are killed, on ports that stay."""
 
-import contextlib
 import os
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-import psutil
-from django.db import connection
-
-from hawker.host.postgres import EmbeddedPostgres
-from processes import ServeProcess, eventually, start_serve
+from processes import ServeProcess, start_serve
 
 
 class Slot:
@@ -33,20 +28,3 @@ class Slot:
 
     def close(self) -> None:
         self._stack.close()
-
-
-def kill_postmaster(cluster: EmbeddedPostgres, *, with_family: bool) -> None:
-    """SIGKILL the postmaster; the family too is what the kernel does to a machine that ran out of memory."""
-    pid = cluster.pid
-    assert pid is not None, "the database runs"
-    family = psutil.Process(pid).children() if with_family else []
-    os.kill(pid, signal.SIGKILL)
-    for process in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def bring_back(cluster: EmbeddedPostgres) -> None:
-    """What `hawker up` does about a postmaster that died: start it again, and wait until it answers."""
-    eventually("the database is back", lambda: cluster.ensure_running() and cluster.is_serving(), seconds=60)
-    connection.close()

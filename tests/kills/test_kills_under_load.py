@@ -6,8 +6,9 @@ import time
 import pytest
 from accounting import CREDIT_MICROS, account_for, verify_by_command
 from clients import Load
-from servers import Slot, bring_back, kill_postmaster
+from servers import Slot
 
+from cluster import bring_back, kill_postmaster
 from hawker.core.money import Money
 from hawker.host.postgres import EmbeddedPostgres
 from panel import Panel, forget_rows

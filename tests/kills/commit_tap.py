@@ -3,12 +3,17 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from enum import Enum
 
 from psycopg.conninfo import conninfo_to_dict
 
 from hawker.core.settings import settings
+
+_READY = b"Z\x00\x00\x00\x05I"
+_WORDS = b"SFATAL\x00VFATAL\x00C57P02\x00Mterminating connection due to unexpected postmaster exit\x00\x00"
+_ENDS = b"E" + (4 + len(_WORDS)).to_bytes(4, "big") + _WORDS
 
 
 class Cut(Enum):
@@ -17,6 +22,7 @@ class Cut(Enum):
     BEFORE = "the COMMIT is swallowed"
     WITH = "the COMMIT is passed on"
     AFTER = "the COMMIT is done, its answer is swallowed"
+    TOLD = "the COMMIT is done, and right behind its answer the database says that it ends"
 
 
 class CommitTap:
@@ -80,11 +86,15 @@ class CommitTap:
         """Whether the connection ends with this message; if so, all that was to happen has happened."""
         is_it = pair.commits and (message[:1] == b"E" if forth else b"COMMIT\x00" in message)
         with self._lock:
-            if not is_it or self._cut is None or forth is (self._cut is Cut.AFTER):
+            if not is_it or self._cut is None or forth is (self._cut in (Cut.AFTER, Cut.TOLD)):
                 return False
             cut, self._cut = self._cut, None
             if cut is Cut.WITH:
                 pair.back.sendall(message)
+            if cut is Cut.TOLD:
+                pair.front.sendall(message.removesuffix(_READY) + _ENDS)
+                # The words and the end of the connection are two things, and a client may see the one before the other.
+                time.sleep(0.2)
             self.cuts += 1
             self._then()
         return True

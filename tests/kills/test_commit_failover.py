@@ -94,7 +94,7 @@ def test_a_database_that_dies_at_the_commit_is_asked_again(
                 assert second.json["order"] == found[0]
 
 
-@pytest.mark.parametrize("cut", list(Cut), ids=lambda cut: cut.name.lower())
+@pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.WITH, Cut.AFTER], ids=lambda cut: cut.name.lower())
 def test_of_a_server_that_dies_at_the_commit_the_other_one_tells(
     panel: Panel, slots: list[Slot], tap: CommitTap, tapped: Slot, cut: Cut
 ) -> None:
@@ -108,6 +108,18 @@ def test_of_a_server_that_dies_at_the_commit_the_other_one_tells(
     assert len(done) == (cut is Cut.AFTER)
     assert story.orders("killed")[:1] == (done or [reply.json["order"]])
     tapped.start()
+
+
+def test_a_server_that_is_told_of_the_end_connects_anew(panel: Panel, tap: CommitTap, tapped: Slot) -> None:
+    """A line in the midst of a batch that is not closed yet is of no use either: no thread may keep it."""
+    story = Story(panel)
+    for name in ("one", "two", "three"):
+        tap.arm(Cut.TOLD, lambda: None)
+        reply = story.add(tapped.server, name)
+        assert (reply.http_status, reply.body) == UNAVAILABLE
+        # As many as the server has threads for the database, and some more.
+        for _ in range(10):
+            story.assert_placed_once(name, story.add(tapped.server, name))
 
 
 def is_answered(ask: Callable[[], Reply]) -> bool:

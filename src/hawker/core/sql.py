@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
 from django.db import connection
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from hawker.core.arrays import FlatListDumper
@@ -150,4 +150,12 @@ def _raw() -> "psycopg.Connection[tuple[Any, ...]]":
 
 
 def _is_lost() -> bool:
-    return connection.connection is not None and (connection.connection.closed or connection.connection.broken)
+    """Whether this thread's connection is of no more use.
+
+    One whose server said in the middle of a pipeline that it ends is still open to the driver, which neither leaves the
+    pipeline nor reads on: kept, it would fail whatever its thread does from then on.
+    """
+    if connection.connection is None:
+        return False
+    raw = _raw()
+    return raw.closed or raw.broken or raw.pgconn.pipeline_status != PipelineStatus.OFF

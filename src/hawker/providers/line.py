@@ -4,13 +4,14 @@ import asyncio
 import ipaddress
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlencode
 
 import httpcore2
 
+from hawker.core.failpoints import any_armed, failpoint
 from hawker.protocol.upstream import MAX_ANSWER_BYTES
 from hawker.providers.errors import CallFailed, CannotConnect
 from hawker.providers.rules import Address, ProviderUrl, is_public, not_public
@@ -72,7 +73,10 @@ class Line:
             "Content-Type": "application/x-www-form-urlencoded",
             "Content-Length": str(len(body)),
         }
-        return await self._send(self._request(b"POST", headers, body), deadline_seconds, MAX_ANSWER_BYTES)
+        request = self._request(b"POST", headers, body)
+        if any_armed():
+            request.extensions["trace"] = _failpoints_of(fields.get("action", ""))
+        return await self._send(request, deadline_seconds, MAX_ANSWER_BYTES)
 
     async def get(self, headers: Mapping[str, str], *, deadline_seconds: float, max_bytes: int) -> Answer:
         """GET the address once, of which at most `max_bytes` are read. Raises CallFailed like `call`."""
@@ -128,6 +132,22 @@ class Line:
         await self._connection.aclose()
 
 
+def _failpoints_of(action: str) -> Callable[[str, object], Awaitable[None]]:
+    """Tests may end the process while a call is under way: `add-half-written` between the head of the request and its
+    body, `add-written` when all of it has left and nothing is answered yet."""
+    points = {
+        "http11.send_request_headers.complete": f"{action}-half-written",
+        "http11.send_request_body.complete": f"{action}-written",
+    }
+
+    async def trace(event: str, info: object) -> None:
+        del info
+        if event in points:
+            failpoint(points[event])
+
+    return trace
+
+
 def _decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
     """A body that was compressed although we asked for none; one that cannot be inflated, or not within the
     limit, stays as it is, and is then neither JSON nor a feed."""
@@ -157,6 +177,7 @@ async def open_line(
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             stream = await _dial(network, await _addresses(url, allow_private, resolver), url.port)
+            failpoint("connecting")
             if url.tls:
                 stream = await stream.start_tls(_tls, server_hostname=url.host)
     except TimeoutError as error:

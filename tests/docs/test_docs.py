@@ -94,11 +94,13 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_files_that_pages_name_are_there(path: Path) -> None:
-    places = re.findall(r"`((?:src|tests|docs|bench|tools|requirements)/[\w/.-]+)`", path.read_text(encoding="utf-8"))
+    places = re.findall(
+        r"`((?:src|tests|docs|bench|tools|deploy|requirements)/[\w/.-]+)`", path.read_text(encoding="utf-8")
+    )
     places += [
         f"src/hawker/{name}"
         for name in re.findall(r"`([a-z]+/[\w/]+\.py)`", path.read_text(encoding="utf-8"))
-        if not name.startswith(("src/", "tests/", "bench/", "tools/"))
+        if not name.startswith(("src/", "tests/", "bench/", "tools/", "deploy/"))
     ]
     for place in places:
         assert (REPOSITORY / place).exists(), f"{path.name} names {place}"

@@ -49,15 +49,14 @@ class Wire:
         for piece in pieces:
             self._socket.sendall(piece)
 
-    def answer(self) -> Answer:
-        """The next answer, read to its last byte; an interim 1xx and a 304 are answers without a body."""
+    def answer(self, *, to_head: bool = False) -> Answer:
+        """The next answer, read to its last byte; an interim 1xx, a 304 and those to HEAD are without a body."""
         head = self._until(b"\r\n\r\n").decode("latin-1")
         start, *lines = head.split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         status = int(start.split(" ")[1])
-        return Answer(
-            status, headers, b"" if status < 200 or status == 304 else self._exactly(int(headers["content-length"]))
-        )
+        bodiless = to_head or status < 200 or status == 304
+        return Answer(status, headers, b"" if bodiless else self._exactly(int(headers["content-length"])))
 
     def ask(self, request: bytes) -> Answer:
         self.send(request)

@@ -30,14 +30,15 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if (health := ROUTES.get(scope["path"])) is not None:
-                await _answer(send, *await health(scope))
-            elif scope["path"] not in PUBLIC:
+            health = ROUTES.get(scope["path"])
+            if health is None and scope["path"] not in PUBLIC:
                 await _say(send, 404)
-            elif scope["method"] in ("GET", "HEAD"):
-                await self._pages(dict(scope), _without_body(receive), send)
-            else:
+            elif scope["method"] not in ("GET", "HEAD"):
                 await _say(send, 405)
+            elif health is not None:
+                await _answer(send, *await health(scope))
+            else:
+                await self._pages(dict(scope), _without_body(receive), send)
         elif scope["type"] == "lifespan":
             scope["state"]["door"] = self._door
             await self._live(receive, send)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 import msgspec
@@ -118,14 +118,17 @@ class SandboxProcess:
 
 
 @contextlib.contextmanager
-def start_serve(environment: Mapping[str, str] | None = None, *, port: int = 0) -> Iterator[ServeProcess]:
-    """A `hawker serve` over the panel of HAWKER_DATA_DIR, on a free port where none is asked for."""
+def start_serve(
+    environment: Mapping[str, str] | None = None, *, port: int = 0, log: IO[bytes] | None = None
+) -> Iterator[ServeProcess]:
+    """A `hawker serve` over the panel of HAWKER_DATA_DIR, on a free port where none is asked for. It logs to `log`."""
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     process = subprocess.Popen(
         [sys.executable, "-m", "hawker", "serve", "--fd", str(listener.fileno())],
         pass_fds=[listener.fileno()],
         env={**os.environ, **(environment or {})},
+        stderr=log,
     )
     listener.close()
     with ended(process):
@@ -134,18 +137,24 @@ def start_serve(environment: Mapping[str, str] | None = None, *, port: int = 0) 
 
 
 @contextlib.contextmanager
-def start_worker(environment: Mapping[str, str] | None = None) -> "Iterator[subprocess.Popen[Any]]":
+def start_worker(
+    environment: Mapping[str, str] | None = None, *, log: IO[bytes] | None = None
+) -> "Iterator[subprocess.Popen[Any]]":
     """A `hawker worker` over the panel of HAWKER_DATA_DIR; it may be armed to kill itself."""
-    process = subprocess.Popen([sys.executable, "-m", "hawker", "worker"], env={**os.environ, **(environment or {})})
+    command = [sys.executable, "-m", "hawker", "worker"]
+    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stderr=log)
     with ended(process):
         yield process
 
 
 @contextlib.contextmanager
-def start_sandbox(*words: str) -> Iterator[SandboxProcess]:
+def start_sandbox(*words: str, log: IO[bytes] | None = None) -> Iterator[SandboxProcess]:
     """A `hawker sandbox` on a free port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "hawker", "sandbox", "--port", "0", *words], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "hawker", "sandbox", "--port", "0", *words],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
     )
     with ended(process):
         assert process.stdout is not None

@@ -130,7 +130,7 @@ class Door:
         except (Refusal, Unavailable) as failure:
             exchange.answer(*_failure(failure), headers)
         except Exception:
-            log.exception("request failed", action=request.action)
+            log.exception("request failed", action=request.action, hidden=[request.key])
             exchange.answer(*_failure(Unavailable()), headers)
         else:
             exchange.answer(answer.status, answer.body, [*headers, *answer.headers])

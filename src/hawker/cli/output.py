@@ -8,20 +8,23 @@ from typing import Any, NoReturn
 import msgspec
 import typer
 
+from hawker.core.terminal import one_line, shown, shown_json
+
 FAILED = 1
 MAX_REASON = 400
 
 
 def answer(value: Any) -> None:
     """Print the command's answer as one line of JSON."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    # Names of services come from upstream, links from customers: a terminal must not obey them.
+    sys.stdout.write(shown_json(msgspec.json.encode(value).decode()) + "\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """Tell a person something, beside the answer."""
     progress_done()
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{shown(text)}\n")
     sys.stderr.flush()
 
 
@@ -51,7 +54,7 @@ def read_reason(text: str) -> str:
 def progress(text: str) -> None:
     """Show where a long command is, where a person is watching."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.write(f"\r\033[K{one_line(text)}")
         sys.stderr.flush()
 
 

@@ -100,6 +100,6 @@ def set_up(access: Access = Access.APP) -> None:
     os.environ["HAWKER_DATABASE_ACCESS"] = access.value
     os.environ["DJANGO_SETTINGS_MODULE"] = "hawker.django_settings"
     chosen = read_settings()
-    configure_logs(chosen.log_level)
+    configure_logs(chosen.log_level, secrets=chosen.secrets())
     arm_from_environment(os.environ)
     django.setup()

@@ -1,19 +1,28 @@
-"""Logs: one line of JSON per event on stderr, API keys taken out wherever they might have crept in."""
+"""Logs: one line of JSON per event on stderr, secrets taken out wherever they might have crept in."""
 
 import logging
-import re
 import sys
+import threading
+import traceback
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
 
-_KEY = re.compile(r"(\bkey\W{1,4}|\bBearer\s+)([^\s&\"',}]{8,})", re.IGNORECASE)
-_SECRET_NAMES = frozenset({"key", "api_key", "authorization", "password", "secret", "secret_key"})
+from hawker.core.redaction import GONE, is_secret_name, know, redacted, redacted_value
+from hawker.core.terminal import shown, shown_json
+
+HIDDEN = "hidden"
+"""The field under which an event names secrets that only it knows: they are taken out of it, and the field too."""
+
+_UNTOUCHED = frozenset({"_record", "_from_structlog", "exc_info", "level", "timestamp"})
 
 
-def configure_logs(level: str) -> None:
-    """Set logging up for this process. `level` is debug, info, warning or error."""
+def configure_logs(level: str, *, secrets: tuple[str, ...] = ()) -> None:
+    """Set logging up for this process. `level` is debug, info, warning or error; no line will show the secrets."""
+    for secret in secrets:
+        know(secret)
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -30,11 +39,7 @@ def configure_logs(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                redact,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
         )
     )
     root = logging.getLogger()
@@ -43,14 +48,34 @@ def configure_logs(level: str) -> None:
     # The engine tells of every job (a panel runs one every second), the server of every start.
     for chatty in ("procrastinate", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # What ends a process or a thread is told by Python itself, past all logging.
+    sys.excepthook = _tell
+    threading.excepthook = lambda told: _tell(told.exc_type, told.exc_value, told.exc_traceback)
 
 
 def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Take keys out of every text of an event: by the name of the field, and by their look in a sentence."""
+    """Take secrets out of every value of an event: by the name of the field, by what they are, by their look."""
     del logger, method
+    hidden = tuple(str(secret) for secret in event.pop(HIDDEN, ()) if secret)
     for name, value in event.items():
-        if name.lower() in _SECRET_NAMES:
-            event[name] = "[redacted]"
-        elif isinstance(value, str):
-            event[name] = _KEY.sub(r"\1[redacted]", value)
+        if name in _UNTOUCHED:
+            continue
+        event[name] = GONE if is_secret_name(name) else redacted_value(value, hidden)
     return event
+
+
+_to_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+def _render(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+    text = _to_json(logger, method, event)
+    return shown_json(text if isinstance(text, str) else text.decode())
+
+
+def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """Write a traceback on stderr as Python does, without secrets."""
+    if not issubclass(kind, Exception):
+        sys.__excepthook__(kind, error or kind(), trace)
+        return
+    sys.stderr.write(shown(redacted("".join(traceback.format_exception(kind, error, trace)))))
+    sys.stderr.flush()

@@ -144,6 +144,14 @@ class Settings(BaseSettings):
             )
         return self.secret_key.get_secret_value()
 
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown: every setting that is a secret, and the password inside the database's address."""
+        from psycopg import conninfo
+
+        set_ones = [value for _, value in self if isinstance(value, SecretStr)]
+        password = conninfo.conninfo_to_dict(self.database_url.get_secret_value()) if self.database_url else {}
+        return (*(value.get_secret_value() for value in set_ones), str(password.get("password") or ""))
+
     @property
     def folder(self) -> DataDir:
         return DataDir(self.data_dir.expanduser().absolute())

@@ -49,11 +49,16 @@ def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False)
                 result = work(psycopg.Cursor(raw))
                 phase.committing = True
             return result
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            rolled_back = isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
-            again = rolled_back or (not phase.committing and _is_lost())
-            if _is_lost():
+        except psycopg.Error as error:
+            lost = _is_lost()
+            if lost or (pipelined and not connection.in_atomic_block):
+                # After an error the server skips the rest of a pipeline, and the driver goes on believing that what was
+                # skipped is prepared: the connection would fail at it for ever (seen).
                 connection.close()
+            if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+                raise
+            rolled_back = isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
+            again = rolled_back or (not phase.committing and lost)
             if not again or not tries_left or connection.in_atomic_block:
                 raise Unavailable(str(error)) from error
     raise AssertionError("unreachable")

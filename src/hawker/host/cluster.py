@@ -49,6 +49,8 @@ autovacuum_vacuum_scale_factor = 0.05
 autovacuum_analyze_scale_factor = 0.05
 autovacuum_vacuum_insert_scale_factor = 0.1
 log_min_messages = warning
+# No details: they quote rows, and with them what customers sent. The panel's own log has them, without keys.
+log_error_verbosity = terse
 log_checkpoints = off
 log_line_prefix = '%m [%p] %q%u@%d '
 log_timezone = UTC

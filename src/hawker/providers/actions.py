@@ -7,6 +7,7 @@ from typing import Protocol
 
 from django.db import IntegrityError, transaction
 
+from hawker.core.redaction import know
 from hawker.core.settings import settings
 from hawker.core.sql import ask, in_transaction
 from hawker.protocol.upstream import (
@@ -38,6 +39,9 @@ class Access:
     key: str
     allow_private: bool
     gate_not_sent: bool = False
+
+    def __post_init__(self) -> None:
+        know(self.key)
 
     def __repr__(self) -> str:
         return f"Access({self.name!r})"

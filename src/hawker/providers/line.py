@@ -5,13 +5,14 @@ import ipaddress
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import urlencode
 
 import httpcore2
 
 from hawker.core.failpoints import any_armed, failpoint
+from hawker.core.redaction import GONE, forms_of, without
 from hawker.protocol.upstream import MAX_ANSWER_BYTES
 from hawker.providers.errors import CallFailed, CannotConnect
 from hawker.providers.rules import Address, ProviderUrl, is_public, not_public
@@ -65,6 +66,9 @@ class Line:
     async def call(self, fields: Mapping[str, str], *, deadline_seconds: float = DEADLINE_SECONDS) -> Answer:
         """POST the form once and read the whole answer within the deadline: no redirects, no retries, no proxy.
 
+        A panel may say our key back to us, in an error, a page or a name: it is taken out of the answer before anybody
+        reads it, so it comes into no table and no log.
+
         Raises CallFailed when the answer did not come whole: the call may have been carried out.
         """
         body = urlencode(fields).encode()
@@ -76,7 +80,12 @@ class Line:
         request = self._request(b"POST", headers, body)
         if any_armed():
             request.extensions["trace"] = _failpoints_of(fields.get("action", ""))
-        return await self._send(request, deadline_seconds, MAX_ANSWER_BYTES)
+        key = fields.get("key", "")
+        try:
+            answer = await self._send(request, deadline_seconds, MAX_ANSWER_BYTES)
+        except CallFailed as failure:
+            raise CallFailed(without(str(failure), [key])) from failure
+        return replace(answer, body=_without_key(answer.body, key))
 
     async def get(self, headers: Mapping[str, str], *, deadline_seconds: float, max_bytes: int) -> Answer:
         """GET the address once, of which at most `max_bytes` are read. Raises CallFailed like `call`."""
@@ -159,6 +168,13 @@ def _decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
     except zlib.error:
         return body
     return inflated if len(inflated) <= max_bytes else body
+
+
+def _without_key(body: bytes, key: str) -> bytes:
+    for form in forms_of(key):
+        if (written := form.encode("utf-8", "surrogatepass")) in body:
+            body = body.replace(written, GONE.encode())
+    return body
 
 
 async def open_line(

@@ -1,9 +1,9 @@
-"""Where we are willing to connect, and what may be kept of an answer. Pure."""
+"""Where we are willing to connect. Pure."""
 
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from hawker.providers.errors import BadProvider
 
@@ -160,11 +160,3 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if address in _NAT64 or (int(address) >> 32) & _LOWEST_32_BITS in _ISATAP:
         return ipaddress.IPv4Address(int(address) & _LOWEST_32_BITS)
     return None
-
-
-def redacted(text: str, key: str) -> str:
-    """The text with our key at the provider taken out, in the forms in which an answer may echo it."""
-    for form in {key, quote_plus(key)}:
-        if form:
-            text = text.replace(form, "[key]")
-    return text

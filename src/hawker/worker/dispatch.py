@@ -29,7 +29,6 @@ from hawker.protocol.upstream import Accepted, Rejected, Unknown, Verdict, read_
 from hawker.providers.actions import Access, Opener
 from hawker.providers.errors import CallFailed
 from hawker.providers.line import Line
-from hawker.providers.rules import redacted
 from hawker.worker.lines import Lines
 from hawker.worker.threads import in_thread
 
@@ -205,12 +204,7 @@ class DispatchSweep:
         verdict: Verdict | NotSent = self._errand.read(answer.http_status, answer.body)
         if self._access.gate_not_sent and isinstance(verdict, Unknown) and verdict.pause:
             verdict = NotSent(verdict.why, pause=True)
-        return Outcome(
-            claim.attempt_id,
-            verdict,
-            answer.http_status,
-            redacted(head, self._access.key),
-        )
+        return Outcome(claim.attempt_id, verdict, answer.http_status, head)
 
     def _is_late(self, claimed_at: "_Moment") -> bool:
         """By either clock: the monotonic one stands still while a machine sleeps, the wall may be set back."""

@@ -209,6 +209,15 @@ INVARIANTS = (
 )
 
 
+def _in_order(invariant: Invariant) -> tuple[int, str]:
+    number = invariant.name.removeprefix("I")
+    return (int(number) if number.isdigit() else 1000, invariant.name)
+
+
+EVERY_INVARIANT = sorted(LEDGER_INVARIANTS + INVARIANTS + REFILL_INVARIANTS + SUBSCRIPTION_INVARIANTS, key=_in_order)
+"""All that must hold, in the order of their numbers."""
+
+
 def check_invariants(*, progress: Callable[[Invariant], None] = lambda _: None) -> Report:
     """Check every invariant over one snapshot, also while the panel is under load.
 
@@ -218,8 +227,7 @@ def check_invariants(*, progress: Callable[[Invariant], None] = lambda _: None) 
     def work(cursor: Cursor) -> Report:
         checked: dict[str, int] = {}
         breaches: list[Breach] = []
-        invariants = LEDGER_INVARIANTS + INVARIANTS + REFILL_INVARIANTS + SUBSCRIPTION_INVARIANTS
-        for invariant in sorted(invariants, key=_in_order):
+        for invariant in EVERY_INVARIANT:
             progress(invariant)
             counted = ask(cursor, invariant.count).fetchone()
             checked[invariant.name] = int(counted[0]) if counted else 0
@@ -228,8 +236,3 @@ def check_invariants(*, progress: Callable[[Invariant], None] = lambda _: None) 
         return Report(checked, breaches)
 
     return in_snapshot(work)
-
-
-def _in_order(invariant: Invariant) -> tuple[int, str]:
-    number = invariant.name.removeprefix("I")
-    return (int(number) if number.isdigit() else 1000, invariant.name)

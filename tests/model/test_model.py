@@ -1,0 +1,118 @@
+"""Whatever customers, upstreams, staff and time do in whatever order: every invariant holds and every cent is right."""
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from machine import TALLY, Machine
+
+from hawker.ledger.book import Book
+from hawker.orders import rules
+from hawker.orders.actions import move, settle
+from hawker.orders.rules import Settlement
+from hawker.orders.rulings import NotSent
+from hawker.protocol.upstream import Reason, Rejected, Unknown
+from hawker.worker import sweeps
+from soaking import SOAKING, budget, counting
+
+STEADY = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+SHORT = settings(STEADY, max_examples=100, stateful_step_count=30, derandomize=True)
+LONG = settings(STEADY, max_examples=10, stateful_step_count=100)
+MOST_EXAMPLES = 3_000
+EVERY_STATE = {
+    "queued", "sending", "unknown", "submitted", "in_progress", "processing", "completed", "partial", "canceled"
+}  # fmt: skip
+
+
+def test_no_sequence_of_steps_breaks_an_invariant_or_a_cent(database: None) -> None:
+    ends_at = time.monotonic() + budget(0)
+    with counting("stateful model") as counted:
+        counted["breaches"] = 1
+        try:
+            run(SHORT)
+            while SOAKING and TALLY.examples < MOST_EXAMPLES and time.monotonic() < ends_at:
+                run(LONG)
+        finally:
+            counted.update(examples=TALLY.examples, steps=TALLY.steps)
+        counted["breaches"] = 0
+    assert TALLY.steps > 1_500
+    assert set(TALLY.states) >= EVERY_STATE
+
+
+def run(how: settings) -> None:
+    run_state_machine_as_test(Machine, settings=how)  # type: ignore[no-untyped-call]
+
+
+# --- the model finds what it is there for ----------------------------------------------------------
+
+
+def refund_a_step_too_much(patch: pytest.MonkeyPatch) -> None:
+    """A part is rounded up: the books balance, and only the price list knows better."""
+    right = move.settle
+
+    def wrong(**terms: object) -> Settlement:
+        settled = right(**terms)  # type: ignore[arg-type]
+        if settled.refund_micros and settled.earned_micros:
+            return Settlement(settled.refund_micros + 10, settled.earned_micros - 10, settled.remains)
+        return settled
+
+    patch.setattr(move, "settle", wrong)
+
+
+def refund_twice(patch: pytest.MonkeyPatch) -> None:
+    right = Book.refund
+
+    def wrong(book: Book, account_id: int, amount_micros: int, order_id: int, part: int) -> None:
+        right(book, account_id, amount_micros, order_id, part)
+        right(book, account_id, amount_micros, order_id, part + 100)
+
+    patch.setattr(Book, "refund", wrong)
+
+
+def charge_a_step_too_little(patch: pytest.MonkeyPatch) -> None:
+    right = rules.charge_for
+    patch.setattr(rules, "charge_for", lambda *a, **k: max(right(*a, **k) - 10, 10))
+
+
+def take_silence_for_a_rejection(patch: pytest.MonkeyPatch) -> None:
+    right = settle.rule
+
+    def wrong(observed: object, **known: object) -> object:
+        taken = Rejected(Reason.OTHER, "it did not answer") if isinstance(observed, Unknown) else observed
+        return right(taken, **known)  # type: ignore[arg-type]
+
+    patch.setattr(settle, "rule", wrong)
+
+
+def send_again_what_a_dead_worker_had(patch: pytest.MonkeyPatch) -> None:
+    right = settle.rule
+
+    def wrong(observed: object, **known: object) -> object:
+        is_expired = isinstance(observed, Unknown) and "lease ended" in observed.why
+        return right(NotSent("its worker died") if is_expired else observed, **known)  # type: ignore[arg-type]
+
+    patch.setattr(settle, "rule", wrong)
+
+
+def forget_to_expire(patch: pytest.MonkeyPatch) -> None:
+    """What a dead worker had stays as it is for ever: no invariant is broken, but an order is lost."""
+    patch.setattr(sweeps, "expire_leases", lambda **_: [])
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        refund_a_step_too_much,
+        refund_twice,
+        charge_a_step_too_little,
+        take_silence_for_a_rejection,
+        send_again_what_a_dead_worker_had,
+        forget_to_expire,
+    ],
+)
+def test_the_model_finds_a_planted_bug(plant: object, database: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)  # type: ignore[operator]
+    with pytest.raises(AssertionError):
+        # It is enough to find it; the shortest way to it is for people.
+        run(settings(SHORT, max_examples=100, phases=[Phase.generate], report_multiple_bugs=False))

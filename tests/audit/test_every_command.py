@@ -43,8 +43,9 @@ LOOKS = {
     "verify",
 }
 
-RUNS = {"up", "serve", "worker", "sandbox", "migrate", "demo"}
-"""Processes and what prepares them. The demo's credit is the ledger's to audit, as everybody's is."""
+RUNS = {"up", "serve", "worker", "sandbox", "migrate", "demo", "restore", "restore-finish"}
+"""Processes and what prepares them; tests/backup sees what a restore leaves.
+The demo's credit is the ledger's to audit, as everybody's is."""
 
 KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 """Brought along from another panel."""
@@ -96,6 +97,7 @@ STORY = {
     "order complete": ("{other}", ["order.complete order:{other}"]),
     "order resolve": ("{unknown} --refund --reason lost", ["order.resolve order:{unknown}"]),
     "refill resolve": ("{refill} --completed --reason done", ["refill.resolve refill:{refill}"]),
+    "backup": ("{copy}", ["backup.make backup:{copy}"]),
     "alert close": ("{alert} --reason seen", ["alert.close alert:{alert}"]),
 }
 
@@ -145,6 +147,7 @@ def scene(panel: Panel, sandbox: SandboxProcess, key_file: str) -> dict[str, obj
         "account": customer.account_id,
         "key": ApiKey.objects.get(user_id=customer.user_id).id,
         "key_file": key_file,
+        "copy": f"{key_file}-copy",
         "url": sandbox.url,
         "upstream_key": sandbox.key,
         "plain": plain.id,

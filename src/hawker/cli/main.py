@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -142,6 +143,40 @@ def doctor(*, data_dir: DataDirOption = None) -> None:
     from hawker.cli.doctor import run_doctor
 
     run_doctor()
+
+
+@app.command()
+def backup(
+    path: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")], *, data_dir: DataDirOption = None
+) -> None:
+    """Write a backup of everything, secrets too, while the panel runs: one snapshot, with checksums."""
+    del data_dir
+    from hawker.cli.copies import run_backup
+
+    run_backup(path)
+
+
+@app.command()
+def restore(
+    path: Annotated[Path, typer.Argument(help="The folder of a backup.")],
+    *,
+    replace: Annotated[bool, typer.Option("--replace", help="Also where there is a panel: it is put aside.")] = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Bring a backup back into a new folder or an empty database. Nothing that may have been sent since goes out."""
+    del data_dir
+    from hawker.cli.copies import run_restore
+
+    run_restore(path, replace=replace)
+
+
+@app.command(hidden=True)
+def restore_finish(*, taken_at: Annotated[str, typer.Option()], data_dir: DataDirOption = None) -> None:
+    """The second half of a restore, inside the loaded database. Called by `restore`."""
+    del data_dir
+    from hawker.cli.copies import read_moment, run_finish
+
+    run_finish(read_moment(taken_at))
 
 
 @app.command(hidden=True)

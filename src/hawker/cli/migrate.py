@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from hawker.core.database import APP_ROLE
 from hawker.core.settings import settings
 
-APPEND_ONLY = ("transfer", "deposit", "correction", "order_event", "attempt_evidence", "balance_reading", "audit_event")
+APPEND_ONLY = (
+    "transfer",
+    "deposit",
+    "correction",
+    "order_event",
+    "attempt_evidence",
+    "balance_reading",
+    "audit_event",
+    "restore",
+)
 """Tables in which the application may only add rows; their triggers bind the owner too (I5)."""
 
 NEVER_DELETED = (
@@ -27,8 +36,11 @@ class CannotMigrate(Exception):
     """The database cannot be brought to this version; the sentence says what must change first."""
 
 
-def migrate() -> None:
-    """Run by `hawker migrate`, as the owner, with Django set up. Idempotent. Raises CannotMigrate."""
+def migrate(*, restoring: bool = False) -> None:
+    """Run by `hawker migrate`, as the owner, with Django set up. Idempotent. Raises CannotMigrate.
+
+    `restoring` says that a restore is at work on the database, and this is a part of it.
+    """
     from django.core.management import call_command
 
     from hawker.ledger.actions import open_house_accounts
@@ -36,6 +48,8 @@ def migrate() -> None:
 
     role = settings().database_role if settings().database_url is not None else APP_ROLE
     _check_server()
+    if not restoring:
+        _check_whole()
     if role:
         _ensure_role(role)
     call_command("migrate", verbosity=0, interactive=False)
@@ -68,6 +82,16 @@ def _check_server() -> None:
         (version,) = cursor.fetchone()
     if int(version) < 150_000:
         raise CannotMigrate(f"PostgreSQL 15 or later is needed; the server is version {int(version) // 10_000}")
+
+
+def _check_whole() -> None:
+    from django.db import connection
+
+    from hawker.core.restore_mark import CUT_OFF, is_marked
+
+    connection.ensure_connection()
+    if is_marked(connection.connection):
+        raise CannotMigrate(CUT_OFF)
 
 
 def _ensure_role(role: str) -> None:

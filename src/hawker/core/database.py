@@ -37,7 +37,9 @@ def session_options(settings: Settings, access: Access) -> str:
     An external DATABASE_URL usually logs in as the owner of the tables; the role set here takes its
     privileges away for everything but migrations. The embedded database has a login for each.
     """
-    values: dict[str, Any] = dict(_SESSION) if access is Access.APP else {"TimeZone": "UTC"}
+    # The owner may write where others must wait for a restore to end; `migrate` looks for that itself.
+    owners = {"TimeZone": "UTC", "default_transaction_read_only": "off"}
+    values: dict[str, Any] = dict(_SESSION if access is Access.APP else owners)
     if access is Access.APP and settings.database_url is not None and settings.database_role:
         values["role"] = settings.database_role
     return " ".join(f"-c {name}={value}" for name, value in values.items())

@@ -10,6 +10,8 @@ hawker-data/
   run/             its socket, mode 0700
   demo.json        the demo's API key and the sandbox's address, mode 0600
   sandbox/         what the simulated upstream remembers
+  restoring/       a panel that `hawker restore` is at work on, with files of the same names
+  replaced-*/      the database and secrets that a restore has put aside
 """
 
 import hashlib
@@ -51,6 +53,11 @@ class DataDir:
     @property
     def cluster_log(self) -> Path:
         return self.path / "pg.log"
+
+    @property
+    def restoring(self) -> "DataDir":
+        """Where a backup is brought back to before it gets its place; gone when that has ended well."""
+        return DataDir(self.path / "restoring")
 
     @property
     def demo_file(self) -> Path:

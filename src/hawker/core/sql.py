@@ -51,11 +51,13 @@ def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False)
             return result
         except psycopg.Error as error:
             lost = _is_lost()
-            if lost or (pipelined and not connection.in_atomic_block):
+            # A server that takes no writes (a standby by now, or a restore is at work on it) may not be the next one.
+            reads_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+            if lost or reads_only or (pipelined and not connection.in_atomic_block):
                 # After an error the server skips the rest of a pipeline, and the driver goes on believing that what was
                 # skipped is prepared: the connection would fail at it for ever (seen).
                 connection.close()
-            if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            if not (isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or reads_only):
                 raise
             rolled_back = isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
             again = rolled_back or (not phase.committing and lost)

@@ -1,4 +1,4 @@
-"""The table of invariant checks that the workers made."""
+"""The tables of what was done to keep a panel safe: checks of its invariants, and backups."""
 
 from django.db import models
 
@@ -13,3 +13,15 @@ class InvariantCheck(models.Model):
 
     class Meta:
         db_table = "invariant_check"
+
+
+class Backup(models.Model):
+    """One backup that was finished: the moment before which all is in it, and its size. Kept by `hawker backup`."""
+
+    id = models.BigAutoField(primary_key=True)
+    taken_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    size_bytes = models.BigIntegerField()
+
+    class Meta:
+        db_table = "backup"

@@ -12,6 +12,10 @@ FORGET_CHECKS = "DELETE FROM invariant_check WHERE started_at < %s"
 
 LAST_CHECK = "SELECT ended_at, breaches FROM invariant_check WHERE ended_at IS NOT NULL ORDER BY id DESC LIMIT 1"
 
+INSERT_BACKUP = "INSERT INTO backup (taken_at, ended_at, size_bytes) VALUES (%s, %s, %s)"
+
+LAST_BACKUP = "SELECT taken_at, size_bytes FROM backup ORDER BY taken_at DESC LIMIT 1"
+
 MIGRATIONS = "SELECT app, name FROM django_migrations"
 
 WORK = """

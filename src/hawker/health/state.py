@@ -95,6 +95,11 @@ def migrations_amiss() -> list[str]:
     return missing + [f"{app}.{name} is of a newer version than this one" for app, name in sorted(applied - ours)]
 
 
+def known_migrations() -> frozenset[str]:
+    """Every migration of this version, as `app.name`. Asks no database."""
+    return frozenset(f"{app}.{name}" for app, name in _our_migrations())
+
+
 @cache
 def _our_migrations() -> frozenset[tuple[str, str]]:
     loader = MigrationLoader(None)

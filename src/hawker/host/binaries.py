@@ -46,6 +46,23 @@ def find_binaries(chosen: Path | None, cluster_major: int | None) -> Binaries:
     raise DatabaseUnusable(_why_none(chosen, cluster_major, seen))
 
 
+def find_programs(name: str, server_major: int, chosen: Path | None) -> Path:
+    """One of PostgreSQL's programs for clients, of the server's version or a later one.
+
+    Of `chosen` alone if given, else of the first installation that fits. Raises DatabaseUnusable with what to do.
+    """
+    candidates = iter([Binaries(chosen, 0)]) if chosen is not None else _candidates()
+    for candidate in candidates:
+        major = _major_of(candidate.folder)
+        program = candidate.folder / name
+        if major is not None and major >= server_major and program.exists():
+            return program
+    raise DatabaseUnusable(
+        f"no {name} for PostgreSQL {server_major} was found: install the clients of that version or of a later one, "
+        "or name their folder with HAWKER_POSTGRES_BIN"
+    )
+
+
 def _why_none(chosen: Path | None, cluster_major: int | None, seen: list[int]) -> str:
     if chosen is not None and not seen:
         return f"HAWKER_POSTGRES_BIN names {chosen}, where no runnable initdb and postgres are"

@@ -19,7 +19,7 @@ from hawker.host.access import open_trees, open_way
 from hawker.host.account import Account, account_for
 from hawker.host.backoff import Backoff
 from hawker.host.binaries import Binaries, find_binaries
-from hawker.host.errors import CannotHost, DatabaseUnusable
+from hawker.host.errors import CannotHost, DatabaseUnusable, FolderUnusable
 from hawker.host.folder import make_folder
 from hawker.host.launch import launch
 from hawker.host.serverlog import last_reason, was_ready
@@ -145,6 +145,11 @@ class EmbeddedPostgres:
         open_trees(account, binaries.own_folders, folder.path, self._say)
         cluster.remove_unfinished(folder)
         if major is None:
+            if folder.restoring.path.exists():
+                raise FolderUnusable(
+                    f"a restore into {folder.path} was cut off: run `hawker restore` again; or remove "
+                    f"{folder.restoring.path} to begin a new panel"
+                )
             cluster.make_cluster(folder, binaries, account)
         changed = cluster.configure(folder, account, binaries.major)
         cluster.make_socket_folder(folder, account)

@@ -81,6 +81,21 @@ class ProviderHealth(models.Model):
         db_table = "provider_health"
 
 
+class Restore(models.Model):
+    """One restore of this database from a backup. Append-only.
+
+    From `taken_at` to `restored_at` the panel worked on elsewhere, under the same keys: its providers may have orders
+    of that time that this database does not know.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    taken_at = models.DateTimeField()
+    restored_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "restore"
+
+
 class BalanceReading(models.Model):
     """What a provider said of our balance there, and by how much it was less than we can explain. Append-only."""
 

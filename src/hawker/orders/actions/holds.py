@@ -38,16 +38,18 @@ def release_orders(
     """
 
     def work(cursor: Cursor) -> list[State | NotHeld]:
-        held: dict[int, str] = dict(ask(cursor, queries.LOCK_HELD, (sorted(set(order_ids)),)).fetchall())
+        rows = ask(cursor, queries.LOCK_HELD, (sorted(set(order_ids)),)).fetchall()
+        held = {order: (State(state), hold) for order, state, hold in rows}
         if held:
             if at_a_loss:
                 ask(cursor, queries.ACCEPT_LOSS, (now, list(held)))
             what = "to be sent at any cost" if at_a_loss else "to be looked at again"
             events = [
-                Event(order, State.QUEUED, State.QUEUED, f"{what} ({hold}): {reason}") for order, hold in held.items()
+                Event(order, state, state, f"{what if state is State.QUEUED else 'to go on'} ({hold}): {reason}")
+                for order, (state, hold) in held.items()
             ]
             write_events(cursor, events, actor=actor, now=now)
             ask(cursor, queries.RELEASE, (now, list(held)))
-        return [State.QUEUED if order in held else NotHeld(f"order {order} is not held") for order in order_ids]
+        return [held[order][0] if order in held else NotHeld(f"order {order} is not held") for order in order_ids]
 
     return in_transaction(work)

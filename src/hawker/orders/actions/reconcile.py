@@ -87,6 +87,7 @@ class _Survey:
     doubts: list[Doubt]
     first_sending: datetime | None
     relays: list[tuple[datetime, datetime]]
+    restored_at: datetime | None
     before: dict[int, list[Neighbour]]
     after: dict[int, list[Neighbour]]
 
@@ -147,7 +148,7 @@ def _survey(cursor: Cursor, provider_id: int, order_ids: Sequence[int], now: dat
     rows = ask(cursor, queries.READ_SIBLINGS, (provider_id,)).fetchall()
     siblings = [row[0] for row in rows]
     _, currency, scans = rows[0]
-    survey = _Survey(siblings, currency, scans, [], None, [], defaultdict(list), defaultdict(list))
+    survey = _Survey(siblings, currency, scans, [], None, [], None, defaultdict(list), defaultdict(list))
     attempts = [row[0] for row in ask(cursor, queries.READ_UNKNOWN, (list(order_ids),))]
     _read_neighbours(cursor, survey, attempts)
     known = [n.started_at for found in (*survey.before.values(), *survey.after.values()) for n in found]
@@ -155,7 +156,9 @@ def _survey(cursor: Cursor, provider_id: int, order_ids: Sequence[int], now: dat
     # known one there is no window, and nothing will be judged.
     since = min(known, default=now) - _DOUBT_LASTS
     survey.doubts = [Doubt(*row) for row in ask(cursor, queries.READ_DOUBTS, (CLOCK_SKEW, siblings, since))]
-    survey.relays = ask(cursor, queries.READ_RELAYS, (siblings, since)).fetchall()
+    restores = ask(cursor, queries.READ_RESTORES).fetchall()
+    survey.restored_at = max((restored_at for _, restored_at in restores), default=None)
+    survey.relays = [*ask(cursor, queries.READ_RELAYS, (siblings, since)), *restores]
     (survey.first_sending,) = ask(cursor, queries.FIRST_SENDING, (siblings,)).fetchone() or (None,)
     return survey
 
@@ -171,6 +174,9 @@ def _read_neighbours(cursor: Cursor, survey: _Survey, attempt_ids: Sequence[int]
 
 def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case | Later:
     """The first of an unknown's windows that can be looked at."""
+    if survey.restored_at is not None and doubt.started_at <= survey.restored_at:
+        # The panel may have cleared it up and sent it again, even to another provider: no window here tells.
+        return Later("the panel was restored from a backup after it", person=True)
     if not survey.scans:
         return Later("the provider's numbers may not be looked at (reconcile_scan)", person=True)
     if now < doubt.ended_at:

@@ -9,14 +9,19 @@ WAKE_HELD = """
 """What somebody else is touching is left to its own time."""
 
 LOCK_HELD = """
-    SELECT o.id, w.hold FROM orders o JOIN work w ON w.order_id = o.id AND w.kind = 'dispatch'
-     WHERE o.id = ANY(%s::bigint[]) AND o.state = 'queued' AND w.hold <> ''
+    SELECT o.id, o.state, w.hold FROM orders o JOIN work w ON w.order_id = o.id
+     WHERE o.id = ANY(%s::bigint[]) AND w.hold <> ''
+       AND (w.kind = 'dispatch' AND o.state = 'queued'
+            OR w.kind IN ('drip', 'subscribe') AND o.state IN ('active', 'paused'))
      ORDER BY o.id FOR UPDATE OF o
 """
 """The orders only: their work comes after, as everywhere."""
 
 RELEASE = """
-    UPDATE work SET due_at = %s, hold = '' WHERE order_id = ANY(%s::bigint[]) AND kind = 'dispatch' AND hold <> ''
+    UPDATE work SET due_at = %s, hold = ''
+     WHERE order_id = ANY(%s::bigint[]) AND kind IN ('dispatch', 'drip', 'subscribe') AND hold <> ''
 """
 
-ACCEPT_LOSS = "UPDATE orders SET at_a_loss = true, updated_at = %s WHERE id = ANY(%s::bigint[])"
+ACCEPT_LOSS = """
+    UPDATE orders SET at_a_loss = true, updated_at = %s WHERE id = ANY(%s::bigint[]) AND state = 'queued'
+"""

@@ -93,6 +93,9 @@ READ_RELAYS = """
 """
 """Subscriptions that a provider runs, since a moment: it makes orders for them under our key."""
 
+READ_RESTORES = "SELECT taken_at, restored_at FROM restore"
+"""When this database was restored: in each span the panel ordered elsewhere, under the same keys."""
+
 READ_LISTED = """
     SELECT listed.number
       FROM (SELECT CASE WHEN p.key ~ '^[0-9]{1,18}$' THEN p.key::bigint END AS number

@@ -81,8 +81,9 @@ INSERT_POSTS = """
 HASTEN_WORK = """
     UPDATE work w SET due_at = LEAST(w.due_at, f.due_at)
       FROM unnest(%s::bigint[], %s::timestamptz[]) AS f(order_id, due_at)
-     WHERE w.order_id = f.order_id AND w.kind = 'subscribe'
+     WHERE w.order_id = f.order_id AND w.kind = 'subscribe' AND w.hold = ''
 """
+"""One that is held is for a person to let go."""
 
 MARK_LOOKED = "UPDATE subscription SET looked_at = %s WHERE order_id = ANY(%s::bigint[]) AND looked_at IS NULL"
 
@@ -105,7 +106,7 @@ RESUME = """
              JOIN account a ON a.id = s.account_id
              JOIN work w ON w.order_id = s.order_id AND w.kind = 'subscribe'
             WHERE s.needed_micros IS NOT NULL AND a.balance_micros + a.credit_limit_micros >= s.needed_micros
-              AND w.due_at > %s
+              AND w.due_at > %s AND w.hold = ''
               FOR UPDATE OF w SKIP LOCKED)
 """
 """Subscriptions that wait for funds which are there now."""
@@ -115,7 +116,7 @@ CLAIM_SUBSCRIPTIONS = """
            s.minimum, s.maximum, s.posts_left, s.expiry, s.parts, s.looked_at IS NOT NULL, s.needed_micros,
            o.cancel_requested_at IS NOT NULL
       FROM work w JOIN orders o ON o.id = w.order_id JOIN subscription s ON s.order_id = w.order_id
-     WHERE w.kind = 'subscribe' AND w.provider_id = 0 AND w.due_at <= %s
+     WHERE w.kind = 'subscribe' AND w.provider_id = 0 AND w.due_at <= %s AND w.hold = ''
      ORDER BY w.due_at
      LIMIT %s
        FOR UPDATE OF w, o SKIP LOCKED

@@ -1,0 +1,150 @@
+"""Bringing a backup back, into a new data folder or an empty database: checked, loaded, finished, put in place."""
+
+import tomllib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from hawker.backup.archive import DUMP, SECRETS, Manifest, Told, open_backup
+from hawker.backup.errors import CannotRestore
+from hawker.backup.place import Place, beside, check_empty, external, owned, take_place, write_secrets
+from hawker.backup.programs import ProgramFailed, load, server_major
+from hawker.core.failpoints import failpoint
+from hawker.core.restore_mark import unmark, writing
+from hawker.core.settings import Settings
+from hawker.host.folder import make_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told how far it is: the backup's bytes that were checked, the bytes of SQL that were sent."""
+
+    checked: Told = lambda _: None
+    loaded: Told = lambda _: None
+
+
+Finish = Callable[[Place, Manifest], Any]
+"""Migrates the loaded database, holds what may have been sent since, checks the invariants; answers what it found.
+Raises CannotRestore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A panel that was brought back: of when, what finishing found, and where the one before was put."""
+
+    manifest: Manifest
+    finished: Any
+    aside: Path | None = None
+
+
+def restore_backup(
+    chosen: Settings,
+    path: Path,
+    *,
+    replace: bool,
+    known_migrations: Collection[str],
+    finish: Finish,
+    progress: Progress,
+    now: datetime,
+) -> Brought:
+    """Bring the backup in the folder `path` back.
+
+    Raises CannotRestore or CannotHost. Whatever is wrong with the backup is found before anything is written; after
+    that an embedded panel is as it was until the restored one takes its place.
+    """
+    manifest = open_backup(path, progress.checked)
+    _check_known(manifest, known_migrations)
+    secrets = (path / SECRETS).read_text(encoding="utf-8")
+    _check_settings(chosen, manifest, secrets, replace=replace)
+    if chosen.database_url is not None:
+        return _into_database(chosen, path, manifest, secrets, replace=replace, finish=finish, progress=progress)
+    with owned(chosen.folder):
+        check_empty(chosen.folder, replace=replace)
+        with beside(chosen.folder, secrets, chosen.postgres_bin) as place:
+            _load(chosen, place, path, progress)
+            finished = finish(place, manifest)
+        failpoint("restore-finished")
+        aside = take_place(chosen.folder, now=now)
+    return Brought(manifest, finished, aside)
+
+
+def _into_database(
+    chosen: Settings, path: Path, manifest: Manifest, secrets: str, *, replace: bool, finish: Finish, progress: Progress
+) -> Brought:
+    make_folder(chosen.folder)
+    try:
+        place = external(chosen, replace=replace)
+        try:
+            _load(chosen, place, path, progress)
+        except BaseException:
+            # Loading is all or nothing: what was there before is there, and of use again if it was.
+            if not place.was_cut_off:
+                _unmark(place)
+            raise
+        if _key_of_file(chosen) != _key_in(secrets):
+            write_secrets(chosen.folder, secrets)
+        finished = finish(place, manifest)
+        failpoint("restore-finished")
+        _unmark(place)
+    except psycopg.Error as error:
+        raise CannotRestore(f"the database: {(str(error).splitlines() or ['no answer'])[0]}") from error
+    return Brought(manifest, finished)
+
+
+def _unmark(place: Place) -> None:
+    with psycopg.connect(writing(place.url), autocommit=True, connect_timeout=10) as connection:
+        unmark(connection)
+
+
+def _load(chosen: Settings, place: Place, path: Path, progress: Progress) -> None:
+    try:
+        major = server_major(place.url)
+        for sent in load(place.url, path / DUMP, major=major, postgres_bin=chosen.postgres_bin, before=place.before):
+            progress.loaded(sent)
+    except (ProgramFailed, psycopg.Error) as error:
+        raise CannotRestore(f"the database could not be loaded, and nothing was changed: {error}") from error
+
+
+def _check_known(manifest: Manifest, known: Collection[str]) -> None:
+    newer = sorted(set(manifest.migrations) - set(known))
+    if newer:
+        raise CannotRestore(
+            f"the backup was made by a newer version of Hawker ({manifest.version}: {newer[0]}): use that; "
+            "nothing was changed"
+        )
+
+
+def _check_settings(chosen: Settings, manifest: Manifest, secrets: str, *, replace: bool) -> None:
+    """What the panel is set to must be what the backup is of."""
+    if chosen.currency != manifest.currency:
+        raise CannotRestore(
+            f"the backup is of a panel in {manifest.currency}, this one is set to {chosen.currency}: set "
+            f"HAWKER_CURRENCY={manifest.currency}, or currency in hawker.toml; nothing was changed"
+        )
+    ours = chosen.secret_key.get_secret_value() if chosen.secret_key else None
+    # From anywhere but secrets.toml, which is replaced, the panel would go on with a key that opens nothing.
+    elsewhere = ours is not None and ours != _key_of_file(chosen)
+    if elsewhere and ours != _key_in(secrets):
+        raise CannotRestore(
+            "HAWKER_SECRET_KEY (or hawker.toml) has another secret key than the backup: unset it, and the backup's is "
+            "put into secrets.toml; nothing was changed"
+        )
+    if chosen.database_url is not None and not replace and _key_of_file(chosen) not in (None, _key_in(secrets)):
+        raise CannotRestore(
+            f"{chosen.folder.secrets_file} has another secret key than the backup: move it away, or say --replace; "
+            "nothing was changed"
+        )
+
+
+def _key_in(text: str) -> str | None:
+    key = tomllib.loads(text).get("secret_key")
+    return str(key) if key is not None else None
+
+
+def _key_of_file(chosen: Settings) -> str | None:
+    file = chosen.folder.secrets_file
+    return _key_in(file.read_text(encoding="utf-8")) if file.exists() else None

@@ -31,24 +31,6 @@ FUNDS = 10_000_000
 CHARGE = 90_000
 
 
-@pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
-def upstream(panel: Panel, sandbox: SandboxProcess) -> Provider:
-    return panel.provider(sandbox)
-
-
-@pytest.fixture
-def order(panel: Panel, customer: OpenedCustomer, upstream: Provider) -> int:
-    """An order of 100 at 0.90 per 1,000, due for sending."""
-    placed: int = panel.place(customer, panel.service(provider=upstream, cancel=True))
-    panel.clock.advance(seconds=1)
-    return placed
-
-
 def test_a_cancel_waits_for_a_claim_that_is_being_committed(
     panel: Panel, server: ServeProcess, customer: OpenedCustomer, upstream: Provider, order: int
 ) -> None:

@@ -20,24 +20,6 @@ INCORRECT = {"error": "Incorrect order ID"}
 FUNDS = 10_000_000
 
 
-@pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
-def upstream(panel: Panel, sandbox: SandboxProcess) -> Provider:
-    return panel.provider(sandbox)
-
-
-@pytest.fixture
-def order(panel: Panel, customer: OpenedCustomer, upstream: Provider) -> int:
-    """An order of 100 at 0.90 per 1,000, due for sending, of a service that offers cancels."""
-    placed: int = panel.place(customer, panel.service(provider=upstream, cancel=True))
-    panel.clock.advance(seconds=1)
-    return placed
-
-
 def test_an_order_that_waits_is_canceled_and_refunded_at_once(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, customer: OpenedCustomer, order: int
 ) -> None:

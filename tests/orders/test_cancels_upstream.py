@@ -22,11 +22,6 @@ CHARGE = 900_000
 
 
 @pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
 def service(panel: Panel, sandbox: SandboxProcess) -> Service:
     return panel.service(provider=panel.provider(sandbox), cancel=True)
 

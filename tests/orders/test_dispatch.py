@@ -15,16 +15,6 @@ from processes import SandboxProcess
 
 
 @pytest.fixture
-def upstream(panel: Panel, sandbox: SandboxProcess) -> Provider:
-    return panel.provider(sandbox)
-
-
-@pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
 def order(panel: Panel, customer: OpenedCustomer, upstream: Provider) -> int:
     """An order of 100 at 0.90 per 1,000, due for sending."""
     placed: int = panel.place(customer, panel.service(provider=upstream))

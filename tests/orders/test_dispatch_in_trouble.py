@@ -27,11 +27,6 @@ from processes import SandboxProcess
 
 
 @pytest.fixture
-def upstream(panel: Panel, sandbox: SandboxProcess) -> Provider:
-    return panel.provider(sandbox)
-
-
-@pytest.fixture
 def customer(panel: Panel) -> OpenedCustomer:
     return panel.customer(credit="100.00")
 

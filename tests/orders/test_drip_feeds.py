@@ -19,16 +19,6 @@ LINK = "https://example.com/a?fate={}"
 FUNDS = 10_000_000
 
 
-@pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
-def upstream(panel: Panel, sandbox: SandboxProcess) -> Provider:
-    return panel.provider(sandbox)
-
-
 class Feed:
     """A drip-feed, placed over the API, and its customer's view of it."""
 

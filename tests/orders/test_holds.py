@@ -23,16 +23,6 @@ from processes import SandboxProcess, hawker
 
 
 @pytest.fixture
-def upstream(panel: Panel, sandbox: SandboxProcess) -> Provider:
-    return panel.provider(sandbox)
-
-
-@pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
 def dear(panel: Panel, upstream: Provider) -> Service:
     """Sold at 0.90, bought at 0.91."""
     return panel.service(provider=upstream, rate="0.90", cost_rate="0.91")

@@ -25,11 +25,6 @@ RUNNING = "The refill task is not completed for this order"
 
 
 @pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
 def service(panel: Panel, sandbox: SandboxProcess) -> Service:
     """A service that offers refills, bought upstream."""
     return panel.service(provider=panel.provider(sandbox), refill=True)

@@ -21,16 +21,6 @@ from processes import SandboxProcess, ServeProcess, start_worker
 
 
 @pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
-def upstream(panel: Panel, sandbox: SandboxProcess) -> Provider:
-    return panel.provider(sandbox)
-
-
-@pytest.fixture
 def service(panel: Panel, upstream: Provider) -> Service:
     return panel.service(provider=upstream, refill=True)
 

@@ -17,11 +17,6 @@ ACTIVE = "You have active order with this link. Please wait until order being co
 LINK = "https://example.com/page?fate=completed"
 
 
-@pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
 def drafts(service: Service, *whose: tuple[OpenedCustomer, str]) -> list[Draft]:
     """An order of 100 for 0.09 each."""
     fields = {"service": str(service.id), "quantity": "100"}

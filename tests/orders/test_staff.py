@@ -24,11 +24,6 @@ CHARGE = 90_000
 
 
 @pytest.fixture
-def customer(panel: Panel) -> OpenedCustomer:
-    return panel.customer(credit="10.00")
-
-
-@pytest.fixture
 def order(panel: Panel, customer: OpenedCustomer) -> int:
     """An order of 100 at 0.90 per 1,000, of a service without a route."""
     placed: int = panel.place(customer, panel.service(cancel=True))

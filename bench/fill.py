@@ -68,7 +68,7 @@ _CATALOGUE = """
 _DEPOSITS = """
     WITH deposit AS (
         INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, actor, reason, created_at)
-        SELECT id, 'manual', 'bench ' || id, %(credit)s, 'bench', 'opening credit', now() - interval '1 year'
+        SELECT id, 'bench', 'bench ' || id, %(credit)s, 'bench', 'opening credit', now() - interval '1 year'
           FROM account WHERE user_id IS NOT NULL
         RETURNING id, account_id, amount_micros, created_at)
     INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, account_id, seq,

@@ -13,6 +13,7 @@ help:
 	@echo "make check   linters, types, import contract, sizes, documents"
 	@echo "make bench   measure, with ratios against comparators of the same run"
 	@echo "make bench-grown, bench-memory   the same for 5,000,000 orders present, and for memory over ten minutes"
+	@echo "make soak    the long forms of the tests for SOAK_MINUTES (30), their figures into docs/reliability.md"
 	@echo "make setup   make .venv with the hawker command"
 	@echo "make clean   remove what the others have made; a panel's data stays"
 
@@ -45,6 +46,9 @@ bench-grown: setup
 
 bench-memory: setup
 	$(BIN)/python -m bench --only memory-slope --slope-seconds 600 --out bench/results-memory.json
+
+soak: setup
+	$(BIN)/python tools/soak.py
 
 clean:
 	rm -rf $(VENV) .cache build

@@ -79,9 +79,15 @@ FORMS = (
         among=2,
     ),
     Form(
+        "crash points",
+        ("tests/faults/test_crash_points.py::test_no_order_is_sent_twice_lost_or_bound_wrongly_however_workers_die",),
+        24,
+        ("doubled", "lost", "refunded_but_created", "wrongly_bound"),
+    ),
+    Form(
         "bank",
         ("tests/bank/test_bank.py::test_no_snapshot_ever_deviates_while_eight_write",),
-        26,
+        22,
         ("deviations",),
     ),
     Form(
@@ -102,6 +108,12 @@ FORMS = (
         6,
         ("lost", "doubles"),
         among=4,
+    ),
+    Form(
+        "stateful model",
+        ("tests/model/test_model.py::test_no_sequence_of_steps_breaks_an_invariant_or_a_cent",),
+        10,
+        ("breaches",),
     ),
     Form(
         "bad inputs",

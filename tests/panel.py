@@ -24,7 +24,7 @@ from hawker.worker.sweeps import Sweeps
 from hawker.worker.upkeep import check_balances, move_orders, sync, watch
 from processes import SandboxProcess
 
-_KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version")
+_KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version", "secret_check")
 _numbers = itertools.count(1)
 
 

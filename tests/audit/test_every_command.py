@@ -98,6 +98,7 @@ STORY = {
     "order resolve": ("{unknown} --refund --reason lost", ["order.resolve order:{unknown}"]),
     "refill resolve": ("{refill} --completed --reason done", ["refill.resolve refill:{refill}"]),
     "backup": ("{copy}", ["backup.make backup:{copy}"]),
+    "secrets rotate": ("", ["secrets.rotate secrets:encryption_key"]),
     "alert close": ("{alert} --reason seen", ["alert.close alert:{alert}"]),
 }
 

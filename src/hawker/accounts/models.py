@@ -91,3 +91,22 @@ class AccessVersion(models.Model):
     class Meta:
         db_table = "access_version"
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="access_version_one_row")]
+
+
+class SecretName(models.TextChoices):
+    """The secrets that data was written under."""
+
+    SECRET_KEY = "secret_key"  # noqa: S105 - a name; the pepper of API keys
+    ENCRYPTION_KEY = "encryption_key"  # providers' keys are encrypted under it
+
+
+class SecretCheck(models.Model):
+    """By what a secret is recognised as the one that this database was written under. Tells nothing of the secret."""
+
+    name = models.CharField(max_length=20, choices=SecretName, primary_key=True)
+    value = models.BinaryField(max_length=16)
+    since = models.DateTimeField()
+
+    class Meta:
+        db_table = "secret_check"
+        constraints = [models.CheckConstraint(condition=models.Q(name__in=SecretName.values), name="secret_check_name")]

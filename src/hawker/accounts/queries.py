@@ -23,3 +23,15 @@ NOTE_USES = """
      WHERE k.id = used.id
 """
 """A key that another process is writing about at this moment is left out: its news is as fresh."""
+
+
+KEEP_CHECK = """
+    INSERT INTO secret_check (name, value, since) VALUES (%s, %s, %s) ON CONFLICT (name) DO NOTHING
+"""
+
+CHANGE_CHECK = """
+    INSERT INTO secret_check (name, value, since) VALUES (%s, %s, %s)
+    ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value, since = EXCLUDED.since
+"""
+
+READ_CHECKS = "SELECT name, value FROM secret_check"

@@ -7,6 +7,7 @@ import secrets
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 _PEPPER_CONTEXT = b"hawker api key\x00"
+_CHECK_CONTEXT = b"hawker secret check"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 MAX_LIVE_KEYS = 100
@@ -29,6 +30,11 @@ def digest_of(key: str, secret: str) -> bytes:
     """
     pepper = hashlib.sha256(_PEPPER_CONTEXT + secret.encode()).digest()
     return hmac.digest(pepper, key.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def check_of(secret: str) -> bytes:
+    """By what a secret of the panel is recognised later; of 32 random bytes it gives nothing away."""
+    return hmac.digest(_CHECK_CONTEXT, secret.encode("utf-8", "surrogatepass"), "sha256")[:16]
 
 
 def why_not_a_key(key: str) -> str:

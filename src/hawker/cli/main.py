@@ -18,6 +18,7 @@ from hawker.cli import (
     provider_care,
     refills,
     routes,
+    secrets,
     services,
 )
 from hawker.cli.output import answer, progress, progress_done, sentences
@@ -41,6 +42,7 @@ app.add_typer(refills.app, name="refill", help="Refills, and those that a person
 app.add_typer(routes.app, name="route", help="Where each service is bought, and from whom next.")
 app.add_typer(alerts.app, name="alert", help="What needs a person.")
 app.add_typer(audit.app, name="audit", help="Who changed what.")
+app.add_typer(secrets.app, name="secrets", help="The secrets that the panel's data is kept under.")
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 

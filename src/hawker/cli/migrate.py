@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hawker.core.clock import SystemClock
 from hawker.core.database import APP_ROLE
 from hawker.core.settings import settings
 
@@ -45,6 +46,7 @@ def migrate(*, restoring: bool = False) -> None:
 
     from hawker.ledger.actions import open_house_accounts
     from hawker.ledger.errors import WrongCurrency
+    from hawker.providers.rotation import keep_secrets
 
     role = settings().database_role if settings().database_url is not None else APP_ROLE
     _check_server()
@@ -59,6 +61,8 @@ def migrate(*, restoring: bool = False) -> None:
         open_house_accounts()
     except WrongCurrency as error:
         raise CannotMigrate(str(error)) from error
+    if settings().secret_key is not None:
+        keep_secrets(settings().require_secret(), now=SystemClock().now())
 
 
 def rights_for(role: str) -> Sequence[str]:

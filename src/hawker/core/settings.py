@@ -50,6 +50,15 @@ class Settings(BaseSettings):
         min_length=1,
         description="Secret for sessions and the pepper of API keys; made at the first start if unset.",
     )
+    encryption_key: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="Secret under which providers' keys are encrypted; unset, secret_key serves. "
+        "`hawker secrets rotate` makes another.",
+    )
+    former_encryption_key: SecretStr | None = Field(
+        None, min_length=1, description="The one before, which still reads what is not encrypted anew."
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What the logs show.")
     api_get_writes: bool = Field(
         default=False, description="Let add, refill and cancel be asked by GET; keys in URLs end up in logs."

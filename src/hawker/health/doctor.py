@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.health import queries
 from hawker.health.state import Health, migrations_amiss, read_health
+from hawker.providers.rotation import examine_sealing
 
 State = Literal["ok", "warn", "fail"]
 
@@ -37,7 +39,30 @@ def examine(*, now: datetime) -> list[Finding]:
     if found[0].state == "fail":
         return found
     health = read_health(now=now)
-    return [*found, *in_transaction(lambda cursor: list(_stuck(cursor, now))), *_panel(health)]
+    return [*found, *in_transaction(lambda cursor: list(_stuck(cursor, now))), *_panel(health), *_sealing()]
+
+
+def _sealing() -> Iterator[Finding]:
+    """Whether the secrets of this process are those that the database was written under."""
+    secret_key = settings().secret_key
+    if secret_key is None:
+        return
+    told = examine_sealing(secret_key.get_secret_value())
+    back = "bring back the secrets.toml that belongs to this database"
+    if told.secret_key_fits is False:
+        yield Finding("secret_key", "fail", "is not the one that API keys were made under: none is known", None, back)
+    elif told.secret_key_fits is None:
+        yield Finding("secret_key", "warn", "nothing tells what API keys were made under", None, "run `hawker migrate`")
+    else:
+        yield Finding("secret_key", "ok", "is the one that API keys were made under")
+    if told.lost:
+        what = f"does not open the keys of {', '.join(told.lost)}"
+        yield Finding("encryption_key", "fail", what, len(told.lost), f"{back}, or enter them again")
+    elif told.stale or told.encryption_key_fits is False:
+        what = "is new, and not every provider's key is encrypted under it"
+        yield Finding("encryption_key", "warn", what, len(told.stale), "run `hawker secrets rotate` to its end")
+    else:
+        yield Finding("encryption_key", "ok", "opens every provider's key")
 
 
 def _migrations() -> Finding:

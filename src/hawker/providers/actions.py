@@ -156,6 +156,7 @@ def add_provider(
         )
     try:
         with transaction.atomic():
+            in_transaction(lambda cursor: ask(cursor, queries.LOCK_SEALING))
             return Provider.objects.create(
                 name=access.name,
                 url=url.strip(),
@@ -216,6 +217,8 @@ def move_provider(provider: Provider, access: Access, *, url: str, currency: str
     """
     if currency != provider.currency:
         raise BadProvider(f"the balance there is in {currency}, this provider's in {provider.currency}: add it anew")
-    Provider.objects.filter(id=provider.id).update(
-        url=url.strip(), key_cipher=seal(access.key), allow_private=access.allow_private
-    )
+    with transaction.atomic():
+        in_transaction(lambda cursor: ask(cursor, queries.LOCK_SEALING))
+        Provider.objects.filter(id=provider.id).update(
+            url=url.strip(), key_cipher=seal(access.key), allow_private=access.allow_private
+        )

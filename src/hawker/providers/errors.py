@@ -27,3 +27,7 @@ class NoSuchRoute(Exception):
 
 class BadRoute(Exception):
     """The route cannot be saved as given; nothing was written."""
+
+
+class CannotRotate(Exception):
+    """The encryption key cannot be changed; nothing was."""

@@ -139,3 +139,18 @@ READ_PRICED = """
 """What is bought from a provider, at which cost, and whether it is the first route of its service."""
 
 READ_MARKUP = "SELECT name, exchange_rate, markup_percent FROM provider WHERE id = %s"
+
+
+LOCK_ROTATION = "SELECT pg_advisory_xact_lock(1937008997)"
+LOCK_SEALING = "SELECT pg_advisory_xact_lock_shared(1937008997)"
+"""Whoever seals a key holds this while that is written, so that a rotation misses none."""
+
+READ_SEALED = "SELECT id, name, key_cipher FROM provider ORDER BY name"
+
+LOCK_SEALED = f"{READ_SEALED} FOR NO KEY UPDATE"
+
+RESEAL = """
+    UPDATE provider p SET key_cipher = f.key_cipher
+      FROM unnest(%s::bigint[], %s::bytea[]) AS f(id, key_cipher)
+     WHERE p.id = f.id
+"""

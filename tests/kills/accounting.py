@@ -1,6 +1,7 @@
 """What clients were told, held against what is in the tables."""
 
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
@@ -32,7 +33,8 @@ TOGETHER = 50
 def ask_owner(statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     """Rows by a connection of our own, as the owner of the tables."""
     with psycopg.connect(settings().folder.embedded_url("hawker"), autocommit=True) as connection:
-        return connection.execute(statement, parameters).fetchall()
+        asked = connection.execute(statement, parameters)
+        return asked.fetchall() if asked.description else []
 
 
 def account_for(load: Load, panel: Panel, counted: "Counter[str]") -> None:
@@ -42,8 +44,8 @@ def account_for(load: Load, panel: Panel, counted: "Counter[str]") -> None:
     """
     made = {link: (orders, charges, charged) for link, orders, charges, charged in ask_owner(_ORDERS)}
     requests = dict(ask_owner(_REQUESTS))
-    told = {link_of(name): order for client in load.clients for name, order in client.acknowledged.items()}
-    lost = [link for link, order in told.items() if order not in made.get(link, ([], 0, 0))[0]]
+    told = acknowledged_by(load)
+    lost = find_lost(load)
     doubles = {link: row for link, row in made.items() if row[1] != 1 or row[2] != CHARGE_MICROS or len(row[0]) != 1}
     unasked = [link for link in made.keys() - told.keys() if "/careless-" not in link]
     counted.update(orders=len(made), acknowledged=len(told), lost=len(lost), doubles=len(doubles))
@@ -58,15 +60,30 @@ def account_for(load: Load, panel: Panel, counted: "Counter[str]") -> None:
     panel.assert_verified()
 
 
+def acknowledged_by(load: Load) -> dict[str, int]:
+    """The number of the order that each link was acknowledged with."""
+    return {link_of(name): order for client in load.clients for name, order in client.acknowledged.items()}
+
+
+def find_lost(load: Load) -> list[str]:
+    """The links of orders that were acknowledged and are not there."""
+    there = set(ask_owner("SELECT link, id FROM orders"))
+    return [link for link, order in acknowledged_by(load).items() if (link, order) not in there]
+
+
 def ask_again(load: Load) -> None:
-    """Every request id sent once more, to the server that did not answer it last, names the same order."""
+    """Every request id sent once more, to another server than the last, names the same order."""
     for client in load.clients:
-        names = list(client.acknowledged) if client.is_careful else []
-        for start in range(0, len(names), TOGETHER):
-            with Wire(client.urls[(client.at + 1) % len(client.urls)]) as wire:
-                wire.send(*map(client.form, names[start : start + TOGETHER]))
-                for name in names[start : start + TOGETHER]:
-                    assert wire.answer().json == {"order": client.acknowledged[name]}
+        names = list(client.acknowledged.items()) if client.is_careful else []
+        with ExitStack() as stack:
+            url = client.urls[(client.at + 1) % len(client.urls)]
+            wires = [stack.enter_context(Wire(url)) for _ in range(min(TOGETHER, len(names)))]
+            for start in range(0, len(names), TOGETHER):
+                asked = list(zip(wires, names[start : start + TOGETHER], strict=False))
+                for wire, (name, _) in asked:
+                    wire.send(client.form(name))
+                for wire, (_, order) in asked:
+                    assert wire.answer().json == {"order": order}
 
 
 def verify_by_command() -> None:

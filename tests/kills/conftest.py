@@ -6,8 +6,9 @@ import pytest
 from servers import Slot
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def slots(database: None) -> Iterator[list[Slot]]:
+    """Both serve again when a test is over; whoever kills one starts it again."""
     started = [Slot(), Slot()]
     yield started
     for slot in started:

@@ -42,9 +42,10 @@ class Story:
         self.customer: OpenedCustomer = panel.customer(credit="1000.00")
         self.service = panel.service(rate="0.90").id
 
-    def add(self, server: ServeProcess, name: str) -> Reply:
+    def add(self, server: ServeProcess, name: str, **request_id: str) -> Reply:
+        """An order, under its name as the request id where no other is given."""
         fields = {"service": self.service, "quantity": 100, "link": f"https://example.com/{name}"}
-        return server.call(self.customer.api_key, "add", request_id=name, **fields)
+        return server.call(self.customer.api_key, "add", **fields, **(request_id or {"request_id": name}))
 
     def orders(self, name: str) -> list[int]:
         link = f"https://example.com/{name}"
@@ -108,6 +109,15 @@ def test_of_a_server_that_dies_at_the_commit_the_other_one_tells(
     assert len(done) == (cut is Cut.AFTER)
     assert story.orders("killed")[:1] == (done or [reply.json["order"]])
     tapped.start()
+
+
+def test_under_another_request_id_the_same_order_is_there_twice(panel: Panel, tap: CommitTap, tapped: Slot) -> None:
+    """So it is the request id that makes asking again safe, and the tests above would find doubles."""
+    story = Story(panel)
+    tap.arm(Cut.AFTER, lambda: None)
+    assert story.add(tapped.server, "page").http_status == 503
+    assert story.add(tapped.server, "page", request_id="another").http_status == 200
+    assert len(story.orders("page")) == 2
 
 
 def test_a_server_that_is_told_of_the_end_connects_anew(panel: Panel, tap: CommitTap, tapped: Slot) -> None:

@@ -2,9 +2,10 @@
 
 import random
 import time
+from collections.abc import Iterator
 
 import pytest
-from accounting import CREDIT_MICROS, account_for, verify_by_command
+from accounting import CREDIT_MICROS, account_for, ask_owner, find_lost, verify_by_command
 from clients import Load
 from servers import Slot
 
@@ -43,6 +44,30 @@ def test_a_killed_postmaster_loses_nothing_that_was_acknowledged(
                 load.goes_on()
             account_for(load, panel, counted)
     verify_by_command()
+
+
+@pytest.fixture
+def hasty(panel: Panel) -> Iterator[list[Slot]]:
+    """Two servers whose COMMITs do not wait for the disk."""
+    ask_owner("ALTER DATABASE hawker SET synchronous_commit = off")
+    slots = [Slot(), Slot()]
+    yield slots
+    for slot in slots:
+        slot.close()
+    ask_owner("ALTER DATABASE hawker RESET synchronous_commit")
+
+
+def test_without_synchronous_commits_the_same_kills_lose_orders_and_are_found_out(
+    panel: Panel, hasty: list[Slot], cluster: EmbeddedPostgres
+) -> None:
+    for round_ in range(5):
+        with load_of(panel, hasty, round_) as load:
+            load.goes_on()
+            kill_postmaster(cluster, with_family=True)
+            bring_back(cluster)
+        if find_lost(load):
+            return
+    raise AssertionError("five kills lost nothing: these tests would not notice")
 
 
 @pytest.mark.timeout(0)

@@ -4,7 +4,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,3 +99,35 @@ def counting_door() -> Iterator[CountingDoor]:
             listener.close()
         for thread in threads:
             thread.join(5)
+
+
+@contextmanager
+def saying(told: bytes, *more: bytes) -> Iterator[str]:
+    """The address of an upstream that answers every call with these bytes, then sends `more` until it is cut off."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer(peer: socket.socket) -> None:
+        with peer, suppress(OSError):
+            peer.settimeout(20)
+            peer.recv(65_536)
+            peer.sendall(told)
+            while more:
+                for piece in more:
+                    peer.sendall(piece)
+
+    def serve() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(peer,), daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/v2"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)

@@ -38,6 +38,7 @@ class Connection(HttpToolsProtocol):
 
     The parser has no limits of its own: a stranger could fill the memory with one endless header, and
     with trailers after the body. Whatever is not body is counted, and refused past MAX_HEAD_BYTES.
+    Nor has it patience's end: a client that lets us wait is turned out (guests.py).
     """
 
     _first: bytes | None = b""
@@ -47,6 +48,39 @@ class Connection(HttpToolsProtocol):
 
     _beside_body = 0
     """Bytes since this request began that are not its body."""
+
+    _begun = 0
+    """How many requests have begun."""
+
+    _heads = 0
+    """Of how many the head is whole."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if not self.app_state["door"].guests.let_in(self):
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.app_state["door"].guests.see_off(self)
+        super().connection_lost(exc)
+
+    def waits_for(self) -> object | None:
+        """What the client owes us: see guests.py."""
+        if self.flow.write_paused:
+            return "to read", self._begun, self.transport.get_write_buffer_size()
+        if self._begun != self._heads:
+            return "a head", self._begun
+        if self.cycle is None or self.cycle.response_complete:
+            # Between two requests the server's own timer runs; the first byte of the next one stops it.
+            return None if self.timeout_keep_alive_task is not None else ("a head", self._begun)
+        return ("a body", self._begun) if self.cycle.more_body else None
+
+    def turn_out(self) -> None:
+        """Close the connection; a client that does not read what it is sent is cut off."""
+        if self.flow.write_paused:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._first is not None:
@@ -65,6 +99,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._beside_body = 0
+        self._begun += 1
         super().on_message_begin()
 
     def on_body(self, body: bytes) -> None:
@@ -76,6 +111,7 @@ class Connection(HttpToolsProtocol):
             cycle.receive(body)
 
     def on_headers_complete(self) -> None:
+        self._heads += 1
         path, _, query = self.url.partition(b"?")
         if path in API_PATHS or _is_api(path):
             self._open_exchange(query.partition(b"#")[0])

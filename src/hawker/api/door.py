@@ -16,6 +16,7 @@ from hawker.api.answer import Answer
 from hawker.api.coalescer import Coalescer
 from hawker.api.exchange import Exchange
 from hawker.api.gate import Gate, keep_hearing
+from hawker.api.guests import Guests, open_places
 from hawker.api.limits import Headers, Limits, TooManyRequests
 from hawker.api.listings import Listings
 from hawker.api.peer import peer_of
@@ -56,6 +57,12 @@ class Door:
         self._gate = Gate(keys.ask, self._limits.empty)
         self._uses = Uses(self._executor)
         self._trusted_proxies = read_networks(settings().trusted_proxies)
+        self.guests = Guests(
+            seconds=settings().request_seconds,
+            most=settings().connections_per_address,
+            places=open_places(),
+            trusted=self._trusted_proxies,
+        )
         self._beside: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.actions = frozenset({*self._actions, SERVICES})
@@ -68,6 +75,7 @@ class Door:
         self._beside = [
             asyncio.create_task(keep_hearing(self._hear)),
             asyncio.create_task(self._uses.keep_writing()),
+            asyncio.create_task(self.guests.keep_looking()),
         ]
 
     async def stop(self) -> None:

@@ -72,6 +72,18 @@ class Settings(BaseSettings):
         description="Addresses and networks of your own proxies, separated by commas; only they are believed "
         "when they tell a caller's address (X-Forwarded-For).",
     )
+    request_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="How long a client may take to send a request, or to read its answer, before it is turned out.",
+    )
+    connections_per_address: int = Field(
+        1000,
+        ge=0,
+        le=100_000,
+        description="Most connections of one address to one process, but for trusted proxies; 0 for no limit.",
+    )
     limit_key_per_minute: int = Field(
         0, ge=0, le=1_000_000, description="Requests a minute for each API key; 0 for no limit."
     )

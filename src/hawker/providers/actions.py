@@ -1,5 +1,6 @@
 """The verbs of providers: saved, opened, paused; their balance and catalogue asked for."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -11,6 +12,7 @@ from hawker.core.redaction import know
 from hawker.core.settings import settings
 from hawker.core.sql import ask, in_transaction
 from hawker.protocol.upstream import (
+    MAX_ANSWER_BYTES,
     Unreadable,
     UpstreamService,
     UpstreamStatus,
@@ -135,10 +137,12 @@ async def ask_services(
     """The provider's catalogue and its unusable rows. Raises CannotConnect or CallFailed with a sentence."""
     line = await opener(access)
     try:
-        answer = await line.call({"key": access.key, "action": "services"}, deadline_seconds=120)
+        fields = {"key": access.key, "action": "services"}
+        answer = await line.call(fields, deadline_seconds=120, max_bytes=MAX_ANSWER_BYTES)
     finally:
         await line.close()
-    services = read_services(answer.http_status, answer.body)
+    # In a thread: a catalogue may take seconds to read, and orders go out meanwhile.
+    services = await asyncio.to_thread(read_services, answer.http_status, answer.body)
     if isinstance(services, Unreadable):
         raise CallFailed(services.why)
     return services

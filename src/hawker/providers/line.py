@@ -13,7 +13,6 @@ import httpcore2
 
 from hawker.core.failpoints import any_armed, failpoint
 from hawker.core.redaction import GONE, forms_of, without
-from hawker.protocol.upstream import MAX_ANSWER_BYTES
 from hawker.providers.errors import CallFailed, CannotConnect
 from hawker.providers.rules import Address, ProviderUrl, is_public, not_public
 
@@ -21,6 +20,10 @@ CONNECT_SECONDS = 10.0
 DEADLINE_SECONDS = 30.0
 IDLE_SECONDS = 3.0
 """A connection idle for longer is not trusted with an `add`: the peer may be closing it (reliability.md)."""
+
+MAX_REPLY_BYTES = 2 * 1024 * 1024
+"""Of anything but a catalogue. A hundred statuses with all their children take less; ten megabytes of empty lists take
+seconds to read, in which nothing else is sent."""
 
 _tls = httpcore2.default_ssl_context()
 _tls.set_alpn_protocols(["http/1.1"])
@@ -63,7 +66,13 @@ class Line:
             and time.monotonic() - self._idle_since <= IDLE_SECONDS
         )
 
-    async def call(self, fields: Mapping[str, str], *, deadline_seconds: float = DEADLINE_SECONDS) -> Answer:
+    async def call(
+        self,
+        fields: Mapping[str, str],
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        max_bytes: int = MAX_REPLY_BYTES,
+    ) -> Answer:
         """POST the form once and read the whole answer within the deadline: no redirects, no retries, no proxy.
 
         A panel may say our key back to us, in an error, a page or a name: it is taken out of the answer before anybody
@@ -82,7 +91,7 @@ class Line:
             request.extensions["trace"] = _failpoints_of(fields.get("action", ""))
         key = fields.get("key", "")
         try:
-            answer = await self._send(request, deadline_seconds, MAX_ANSWER_BYTES)
+            answer = await self._send(request, deadline_seconds, max_bytes)
         except CallFailed as failure:
             raise CallFailed(without(str(failure), [key])) from failure
         return replace(answer, body=_without_key(answer.body, key))

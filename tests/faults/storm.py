@@ -8,23 +8,20 @@ records tell whose they are, and a quantity of its own, as orders of different c
 
 import itertools
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx2
 from django.db import connection
+from keepers import Keepers
+from plans import CRASH_POINTS, WIRE, Plan, faults_at
+from proxy import Proxy, proxied
 from shifted import ShiftedClock
 
 from hawker.alerts.models import Alert, AlertKind
@@ -32,41 +29,7 @@ from hawker.orders.invariants import check_invariants
 from hawker.orders.models import Attempt, Order, OrderEvent, Work
 from hawker.providers.models import ProviderHealth
 from panel import Panel
-from processes import SandboxProcess, ServeProcess, ended, eventually
-
-CRASH_POINTS = {
-    "connecting": "while connecting",
-    "claim-before-commit": "inside the claim",
-    "claimed": "after the claim's COMMIT, before the first write",
-    "send-before-write": "right before a write",
-    "add-half-written": "between the head of the request and its body",
-    "add-written": "after the write, before an answer",
-    "answered": "after the answer, before the settling COMMIT",
-    "settle-before-commit": "inside the settling",
-    "settled": "after the settling COMMIT",
-    "reconcile-before-commit": "inside the clearing up of an unknown",
-    "anywhere": "at a random moment",
-}
-"""The crash points of a send, by the failpoint that kills there (reliability.md)."""
-
-FAULTS = {
-    "hang-after-accept": 1.5,
-    "reset-before-accept": 2,
-    "reset-after-accept": 2,
-    "502-before-accept": 1,
-    "502-after-accept": 2,
-    "html": 1,
-    "html-after-accept": 1,
-    "empty": 1,
-    "truncated": 2,
-    "both-order-and-error": 0.5,
-    "error-key": 2,
-    "wrong-types": 1,
-}
-"""What the upstream does wrong on an `add`, by how often in proportion. No lie about whose number it answers
-(duplicate-id): where the number's own order is under way or unknown, nobody can see through it."""
-
-HANG_SECONDS = 1
+from processes import SandboxProcess, ServeProcess, eventually
 
 CALM = 12
 """Orders that go well before and after: with fewer the numbers of a provider prove nothing."""
@@ -78,20 +41,6 @@ _STEP_EVERY = 1.5
 _MOST_ROUNDS = 40
 _AHEAD = 6
 """So many orders wait to be sent while the storm goes on."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is done to a panel. `kills` at each of `points`, spread over two workers; `rate` of all `add` calls meet a
-    fault; `seconds` is when the storm ends at the latest, `off` the guard that the workers do without (naive.py)."""
-
-    points: Sequence[str] = tuple(CRASH_POINTS)
-    kills: int = 5
-    rate: float = 0.25
-    seed: int = 1
-    seconds: float = 150
-    orders: int = 0
-    off: str = ""
 
 
 @dataclass
@@ -108,6 +57,7 @@ class Figures:
     kills: dict[str, int] = field(default_factory=dict)
     calls: int = 0
     faults: int = 0
+    wire_faults: int = 0
     unknowns: int = 0
     resolved_alone: int = 0
     left_to_a_person: int = 0
@@ -128,6 +78,12 @@ class Figures:
             or self.breaches
         )
 
+    def counted(self) -> dict[str, int]:
+        """The figures as whole numbers, the kills by their points."""
+        numbers = {name: value for name, value in asdict(self).items() if isinstance(value, int)}
+        kills = {f"kills {CRASH_POINTS[point]}": count for point, count in sorted(self.kills.items())}
+        return numbers | {"breaches": len(self.breaches), "kills": sum(self.kills.values())} | kills
+
     def __add__(self, other: "Figures") -> "Figures":
         mine, theirs = asdict(self), asdict(other)
         kills = Counter(self.kills) + Counter(other.kills)
@@ -140,102 +96,13 @@ class Figures:
         )
 
 
-class Keepers:
-    """Two keepers (keeper.py) and what they have told so far."""
-
-    def __init__(self, plan: Plan, clock: Path, folder: Path) -> None:
-        chance = random.Random(plan.seed)
-        kills = [(point, _armed(point, chance)) for point in plan.points for _ in range(plan.kills)]
-        chance.shuffle(kills)
-        self._lists = [kills[0::2], kills[1::2]]
-        self._plan, self._clock, self._folder = plan, clock, folder
-        self._told: list[dict[str, Any]] = []
-        self._processes: list[subprocess.Popen[str]] = []
-
-    @contextmanager
-    def running(self) -> Iterator[Self]:
-        """Both run while the block does, and end in order after it."""
-        first, second = self._lists
-        with self._one(first, 1), self._one(second, 2):
-            yield self
-
-    @contextmanager
-    def _one(self, kills: list[tuple[str, str]], number: int) -> Iterator[None]:
-        asked = {"clock": str(self._clock), "plan": kills, "off": self._plan.off, "seed": self._plan.seed}
-        with (self._folder / f"worker-{number}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("keeper.py")), json.dumps(asked)],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=_environment(),
-                text=True,
-            )
-            self._processes.append(process)
-            listener = threading.Thread(target=self._listen, args=(process,))
-            listener.start()
-            try:
-                with ended(process):
-                    yield
-                    process.terminate()
-                    process.wait(45)
-                    listener.join()
-            finally:
-                listener.join()
-
-    def begin(self) -> None:
-        """From now on workers are killed."""
-        for process in self._processes:
-            process.send_signal(signal.SIGUSR1)
-
-    def _listen(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self._told.append(json.loads(line) | {"at": time.monotonic()})
-
-    @property
-    def kills(self) -> Counter[str]:
-        """Workers that were killed, by the point at which."""
-        return Counter(event["point"] for event in self._ended if event["killed"] and event["point"])
-
-    @property
-    def _ended(self) -> list[dict[str, Any]]:
-        return [event for event in list(self._told) if event["event"] == "ended"]
-
-    @property
-    def alive(self) -> set[int]:
-        """The process ids of the workers that run."""
-        started = {event["pid"] for event in list(self._told) if event["event"] == "started"}
-        return started - {event["pid"] for event in self._ended}
-
-    @property
-    def failed(self) -> list[dict[str, Any]]:
-        """Workers that ended by something else than the plan."""
-        return [event for event in self._ended if not event["killed"] and not event["asked"]]
-
-    @property
-    def running_both(self) -> bool:
-        """Whether no keeper has ended by itself."""
-        return all(process.poll() is None for process in self._processes)
-
-    @property
-    def done(self) -> bool:
-        """Whether every kill of the plan has happened."""
-        return sum(self.kills.values()) >= sum(map(len, self._lists))
-
-
-def _armed(point: str, chance: random.Random) -> str:
-    return f"{chance.uniform(0.2, 2):.2f}" if point == "anywhere" else f"kill@{chance.randint(1, 2)}"
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "HAWKER_TESTING": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
-
-
 class Storm:
     """One panel, one upstream, and everything that happens to them."""
 
-    def __init__(self, panel: Panel, server: ServeProcess, sandbox: SandboxProcess, folder: Path, plan: Plan) -> None:
-        self.panel, self.server, self.sandbox, self.plan = panel, server, sandbox, plan
+    def __init__(
+        self, panel: Panel, server: ServeProcess, sandbox: SandboxProcess, proxy: Proxy, folder: Path, plan: Plan
+    ) -> None:
+        self.panel, self.server, self.sandbox, self.proxy, self.plan = panel, server, sandbox, proxy, plan
         self.folder = folder
         self.clock = ShiftedClock(folder / "clock")
         self.keepers = Keepers(plan, folder / "clock", folder)
@@ -245,7 +112,7 @@ class Storm:
         self._quantities = itertools.cycle(quantities)
         sandbox.fund("1000000.00")
         sandbox._control("POST", "balance", json={"key": "somebody", "balance": "1000000.00"})
-        self.upstream = panel.provider(sandbox)
+        self.upstream = panel.provider(replace(sandbox, url=proxy.url))
         self.service = panel.service(provider=self.upstream, rate="1.80", cost_rate="0.90")
         self.customer = panel.customer(credit="1000000.00")
         self.acknowledged: list[int] = []
@@ -260,9 +127,11 @@ class Storm:
             self.until("the first orders go well", lambda: Order.objects.filter(upstream_id__gt=0).count() >= CALM)
             self.sandbox.faults(*faults_at(self.plan.rate))
             self.clock.advance(STEP_SECONDS)
+            self.proxy.spoil_some(WIRE, self.plan.wire, self.plan.seed)
             self.keepers.begin()
             self.rage()
             self.sandbox.faults()
+            self.proxy.spoil_all(None)
             self.calm_down()
             self.deliver()
         assert not self.keepers.failed, self.keepers.failed
@@ -443,6 +312,7 @@ class Storm:
             kills=dict(self.keepers.kills),
             calls=len(calls),
             faults=sum(call["fault"] is not None for call in calls),
+            wire_faults=sum(passage.fault is not None for passage in self.proxy.passages),
             unknowns=len(unknowns),
             resolved_alone=len(unknowns) - len(left),
             left_to_a_person=len(left),
@@ -467,18 +337,10 @@ class Storm:
         return f"order {order.id} {order.state} {order.upstream_id} {order.link} {list(attempts)}"
 
 
-def faults_at(rate: float) -> list[str]:
-    """Faults that meet this share of the `add` calls together, and a few of the `status` calls."""
-    whole = sum(FAULTS.values())
-    chosen = {name: rate * share / whole for name, share in FAULTS.items()}
-    texts = [f"{name}={share:.6f}" for name, share in chosen.items() if name != "hang-after-accept"]
-    hang = f"hang-after-accept={chosen['hang-after-accept']:.6f}:{HANG_SECONDS}"
-    return [*texts, hang, "status:502-before-accept=0.04", "status:truncated=0.04"] if rate else []
-
-
 def weather(panel: Panel, server: ServeProcess, sandbox: SandboxProcess, folder: Path, plan: Plan) -> Figures:
     """One storm over an empty panel, from the first order to the count."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = Storm(panel, server, sandbox, folder, plan).blow()
+    with proxied(sandbox.url) as proxy:
+        figures = Storm(panel, server, sandbox, proxy, folder, plan).blow()
     connection.close()
     return figures

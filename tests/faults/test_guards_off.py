@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from storm import Figures, Plan, weather
+from plans import Plan
+from storm import Figures, weather
 
 from panel import Panel
 from processes import SandboxProcess, ServeProcess
@@ -12,7 +13,7 @@ from processes import SandboxProcess, ServeProcess
 @pytest.fixture
 def naive(panel: Panel, server: ServeProcess, sandbox: SandboxProcess, tmp_path: Path):
     def figures(off: str, **plan: object) -> Figures:
-        found = weather(panel, server, sandbox, tmp_path, Plan(off=off, seed=7, **plan))
+        found = weather(panel, server, sandbox, tmp_path, Plan(off=off, seed=7, wire=0, **plan))
         print(f"without the guard against {off}: {found}")
         assert not found.kept
         return found

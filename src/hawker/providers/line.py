@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import select
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,6 +25,9 @@ IDLE_SECONDS = 3.0
 MAX_REPLY_BYTES = 2 * 1024 * 1024
 """Of anything but a catalogue. A hundred statuses with all their children take less; ten megabytes of empty lists take
 seconds to read, in which nothing else is sent."""
+
+_HANG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
+"""An orderly end too, where the system tells of it; errors and resets always come."""
 
 _tls = httpcore2.default_ssl_context()
 _tls.set_alpn_protocols(["http/1.1"])
@@ -53,9 +57,11 @@ async def resolve(host: str, port: int) -> list[Address]:
 class Line:
     """An open HTTP/1.1 connection to one host."""
 
-    def __init__(self, url: ProviderUrl, connection: httpcore2.AsyncHTTP11Connection) -> None:
+    def __init__(self, url: ProviderUrl, stream: httpcore2.AsyncNetworkStream) -> None:
         self._url = url
-        self._connection = connection
+        self._stream = stream
+        origin = httpcore2.Origin(b"https" if url.tls else b"http", url.host.encode(), url.port)
+        self._connection = httpcore2.AsyncHTTP11Connection(origin, stream)
         self._idle_since = time.monotonic()
 
     def is_fresh(self) -> bool:
@@ -63,8 +69,22 @@ class Line:
         return (
             not self._connection.is_closed()
             and not self._connection.has_expired()
+            and not self._is_left()
             and time.monotonic() - self._idle_since <= IDLE_SECONDS
         )
+
+    def _is_left(self) -> bool:
+        """Whether the other end has hung up, or says something before it was asked.
+
+        The connection itself looks only after its first answer; written to before, it would make an order unknown
+        that was provably not sent. What TLS says unasked are tickets for the next connection.
+        """
+        connection = self._stream.get_extra_info("socket")
+        if connection is None or connection.fileno() < 0:
+            return connection is not None
+        poll = select.poll()
+        poll.register(connection.fileno(), _HANG_UP if self._url.tls else _HANG_UP | select.POLLIN)
+        return bool(poll.poll(0))
 
     async def call(
         self,
@@ -209,8 +229,7 @@ async def open_line(
         raise CannotConnect(f"no connection to {url.host} within {CONNECT_SECONDS:g} s") from error
     except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
         raise CannotConnect(f"no connection to {url.host}: {error or type(error).__name__}") from error
-    origin = httpcore2.Origin(b"https" if url.tls else b"http", url.host.encode(), url.port)
-    return Line(url, httpcore2.AsyncHTTP11Connection(origin, stream))
+    return Line(url, stream)
 
 
 async def _addresses(url: ProviderUrl, allow_private: bool, resolver: Resolver) -> list[Address]:

@@ -8,6 +8,8 @@ from hawker.providers.actions import Access, Opener
 from hawker.providers.errors import CannotConnect
 from hawker.providers.line import Line
 
+_TRIES = 3
+
 
 class Lines:
     """Opens lines before they are needed and keeps those that may be used again."""
@@ -28,14 +30,16 @@ class Lines:
     async def take(self, count: int) -> list[Line]:
         """At least one and at most `count` fresh lines. Raises CannotConnect when not even one can be opened.
 
-        One line that is slow to open may let the others go stale: those are closed and not handed out.
+        One line that is slow to open may let the others go stale: those are closed and not handed out. An upstream
+        that hangs up on every one of them cannot be connected to either.
         """
-        while True:
+        for _ in range(_TRIES):
             taken = await self._take(count)
             fresh = [line for line in taken if line.is_fresh()]
             await asyncio.gather(*(line.close() for line in taken if line not in fresh))
             if fresh:
                 return fresh
+        raise CannotConnect("every connection was closed before anything could be sent")
 
     async def _take(self, count: int) -> list[Line]:
         taken: list[Line] = []

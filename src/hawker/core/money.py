@@ -73,8 +73,9 @@ def format_micros(micros: int) -> str:
 
     Source: protocol.md (`0.27819`, `100.84292`, `8.00`).
     """
-    sign = "-" if micros < 0 else ""
-    whole, rest = divmod(abs(micros), MICROS_PER_UNIT)
+    if micros < 0:
+        return f"-{format_micros(-micros)}"
+    whole, rest = divmod(micros, MICROS_PER_UNIT)
     if rest % 10_000 == 0:  # the common case: whole cents
-        return f"{sign}{whole}.{rest // 10_000:02d}"
-    return f"{sign}{whole}.{rest:06d}".rstrip("0")
+        return f"{whole}.{rest // 10_000:02d}"
+    return f"{whole}.{rest:06d}".rstrip("0")

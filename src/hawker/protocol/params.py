@@ -28,7 +28,8 @@ MAX_TEXT = 500
 
 Value: TypeAlias = str | int | date | tuple[str, ...]
 
-_WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
+MAX_DIGITS = 12
+_WHOLE = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}", re.ASCII)
 _DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", re.ASCII)
 # Beside what breaks pages and requests: marks that turn or hide what stands beside them, so that the link
 # a person reads is the link that is ordered. The joiners U+200C and U+200D stay: names are spelled with them.
@@ -113,6 +114,10 @@ def _read(param: Param, text: str) -> Value | None:
 
 def read_whole(text: str) -> int | None:
     """A whole number of up to twelve ASCII digits, blanks around it forgiven; None for anything else."""
+    if (
+        len(text) <= MAX_DIGITS and text.isdigit() and text.isascii()
+    ):  # nearly all are, and it costs half of what follows
+        return int(text)
     text = text.strip(" ")
     return int(text) if _WHOLE.fullmatch(text) else None
 

@@ -99,8 +99,8 @@ def status_object(
 def statuses_reply(ids: Sequence[str], objects: Mapping[str, str]) -> bytes:
     """The object of many statuses, keyed by each id as it was asked; ids without one are incorrect."""
     missing = _CONSTANT_ERRORS["incorrect_order"].decode()
-    members = ",".join(f"{_key(asked)}:{objects.get(asked, missing)}" for asked in ids)
-    return f"{{{members}}}".encode()
+    members = [f"{_key(asked)}:{objects.get(asked, missing)}" for asked in ids]
+    return f"{{{','.join(members)}}}".encode()
 
 
 def listed_object(

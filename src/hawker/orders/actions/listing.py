@@ -42,7 +42,7 @@ def _list(cursor: Cursor, asks: Sequence[ListAsk]) -> list[list[str]]:
                 service=service_id,
                 link=link,
                 quantity=quantity,
-                status=objects[order_id].text,
+                status=objects[order_id][1],
                 created=_instant(created_at),
                 parent=parent_id,
                 request_id=request_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from hawker.core.settings import settings
 from hawker.core.sql import read_rows
@@ -25,12 +25,8 @@ class StatusAsk:
     ids: Sequence[str]
 
 
-class Shown(NamedTuple):
-    """An order's status object as JSON text, and whose order it is."""
-
-    account_id: int
-    text: str
-
+Shown: TypeAlias = tuple[int, str]
+"""Whose order it is, and its status object as JSON text. Bare, as there are a hundred to a request."""
 
 Read: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Asks the database one statement with its parameters."""
@@ -46,9 +42,9 @@ def read_statuses(asks: Sequence[StatusAsk]) -> list[Mapping[str, str]]:
     # One batch carries many accounts' questions: a foreign order answers as a missing one.
     return [
         {
-            asked: found.text
+            asked: found[1]
             for asked, number in ids.items()
-            if (found := shown.get(number)) is not None and found.account_id == ask.account_id
+            if (found := shown.get(number)) is not None and found[0] == ask.account_id
         }
         for ask, ids in zip(asks, numbers, strict=True)
     ]
@@ -77,11 +73,11 @@ def read_objects(read: Read, order_ids: Collection[int], *, brief: bool = False)
             remains=remains,
             currency=currency,
         )
-        objects[order_id] = Shown(account_id, text)
+        objects[order_id] = account_id, text
     for kind, read_kind in (("drip", _read_drips), ("subscription", _read_subscriptions)):
         if owners := parents[kind]:
             texts = read_kind(read, list(owners), currency, brief=brief)
-            objects |= {order_id: Shown(owners[order_id], text) for order_id, text in texts.items()}
+            objects |= {order_id: (owners[order_id], text) for order_id, text in texts.items()}
     return objects
 
 

@@ -22,6 +22,7 @@ import pytest
 from hawker.core.datadir import DataDir
 from hawker.core.money import format_micros
 from hawker.core.settings import settings
+from hawker.host.secret_file import replace_encryption_key
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import Work
 from panel import Panel
@@ -321,6 +322,8 @@ def test_an_external_database_takes_no_writes_from_a_restore_that_was_killed_unt
         )
         assert (migrated.returncode, migrated.stdout) == (1, "")
         assert "a restore of this database was cut off: run `hawker restore` again" in migrated.stderr
+        # A rotation since then has left another key there, which opens nothing of the copy.
+        replace_encryption_key(DataDir(data_dir), "rotated since", None)
         assert restored(copy, data_dir, database_url=url)["ok"]
         assert (data_dir / "secrets.toml").read_text() == (copy / "secrets.toml").read_text()
         with psycopg.connect(url) as other:

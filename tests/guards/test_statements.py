@@ -9,12 +9,16 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
 from typing import Any, TypeAlias, cast
 
 import psycopg
 import pytest
 from django.db import connection
 
+from hawker.accounts.actions import KeyAsk, read_grants, revoke_key, set_customer_active
+from hawker.accounts.models import ApiKey, User
 from hawker.catalog.models import Service
 from hawker.ledger.actions import read_balances
 from hawker.ledger.customers import OpenedCustomer
@@ -278,3 +282,36 @@ def test_placing_costs_what_it_did(trade: Trade) -> None:
 def test_the_count_sees_a_question_per_order(trade: Trade) -> None:
     numbers = trade.placed(MANY)
     assert cost_of(lambda: [describe_orders([number]) for number in numbers]).statements >= MANY
+
+
+def test_a_bad_key_costs_the_same_whatever_is_wrong_with_it(panel: Panel) -> None:
+    """An answer's time tells nobody whether a key was ever good, or whose."""
+    now = panel.clock.now()
+    good = panel.customer()
+    revoked, expired, elsewhere, disabled = (panel.customer() for _ in range(4))
+    revoke_key(_key_of(revoked), now=now)
+    ApiKey.objects.filter(id=_key_of(expired)).update(expires_at=now)
+    ApiKey.objects.filter(id=_key_of(elsewhere)).update(allowed_addresses=["192.0.2.7"])
+    set_customer_active(User.objects.get(id=disabled.user_id).email, active=False)
+    shown = [
+        revoked.api_key,
+        expired.api_key,
+        elsewhere.api_key,
+        disabled.api_key,
+        "0" * 64,
+        "",
+        "\0\ud800",
+        "k" * 9_999,
+    ]
+    costs = {cost_of(lambda key=key: _is_refused(key, now)) for key in shown}
+    assert len(costs) == 1
+    assert read_grants([KeyAsk(good.api_key, ip_address("127.0.0.1"))], now=now)[0].grant is not None
+
+
+def _key_of(customer: OpenedCustomer) -> int:
+    return ApiKey.objects.get(user_id=customer.user_id).id
+
+
+def _is_refused(key: str, now: datetime) -> None:
+    (found,) = read_grants([KeyAsk(key, ip_address("127.0.0.1"))], now=now)
+    assert (found.grant, found.shut_out) == (None, None)

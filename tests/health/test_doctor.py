@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from panel import Panel, forget_rows
 from processes import eventually, hawker, start_worker
@@ -51,3 +52,28 @@ def test_a_folder_whose_database_does_not_run_is_said_and_not_started(tmp_path: 
     assert "does not run" in done.stderr
     assert list(tmp_path.iterdir()) == [secrets]
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mode", "folder_mode", "said"),
+    [
+        ("hawker.toml", 'metrics_token = "0123456789abcdef"', 0o644, 0o700, "others may read"),
+        ("hawker.toml", 'currency = "USD"', 0o644, 0o700, ""),
+        ("hawker.toml", 'metrics_token = "0123456789abcdef"', 0o600, 0o700, ""),
+        ("hawker.toml", 'currency = "USD"', 0o600, 0o720, "others may write in"),
+        ("secrets.toml", 'secret_key = "of this test"', 0o640, 0o700, "others may read"),
+    ],
+)
+def test_secrets_that_others_can_reach_are_said(
+    tmp_path: Path, name: str, text: str, mode: int, folder_mode: int, said: str
+) -> None:
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text('secret_key = "of this test"\n')
+    secrets.chmod(0o600)
+    (tmp_path / name).write_text(text)
+    (tmp_path / name).chmod(mode)
+    tmp_path.chmod(folder_mode)
+    done = hawker(tmp_path, "doctor")
+    checks = {check["name"]: check for check in msgspec.json.decode(done.stdout)["checks"]}
+    assert checks["secrets"]["state"] == ("fail" if said else "ok")
+    assert said in checks["secrets"]["what"]

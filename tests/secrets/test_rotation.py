@@ -17,6 +17,7 @@ import pytest
 
 from hawker.accounts.actions import KeyAsk, read_grants
 from hawker.audit.actions import list_audit_events
+from hawker.backup.make import secrets_text
 from hawker.core.settings import settings
 from hawker.host.secret_file import replace_encryption_key
 from hawker.providers.actions import access_of, read_access
@@ -211,3 +212,15 @@ def test_what_else_the_file_holds_stays(tmp_path: Path) -> None:
         'former_encryption_key = "c"',
     ]
     assert list(tmp_path.iterdir()) == [folder.secrets_file]
+
+
+def test_a_backup_takes_the_secrets_of_now(upstream: Provider) -> None:
+    """The process that makes it may have read its settings before a rotation, and copies the data after it."""
+    stale = settings()
+    rotated()
+    copied = tomllib.loads(secrets_text(stale))
+    now = file()
+    assert {name: copied[name] for name in now if name != "secret_key"} == {
+        name: now[name] for name in now if name != "secret_key"
+    }
+    assert Keyring(copied["encryption_key"]).unseal(cipher(upstream)) is not None

@@ -71,6 +71,9 @@ class Gate:
             self._empty.check(bucket, 1)
         asked_at = time.monotonic()
         found = await self._look_up(KeyAsk(key, address, known))
+        if known and found.grant is None:
+            # It is over, and whoever goes on showing it is a guesser from now on: shut out from memory too.
+            self._remembered.pop(key, None)
         if found.shut_out is not None and bucket is not None:
             self._empty.note(bucket, 1, found.shut_out)
             log.warning("too many wrong keys", address=str(address))

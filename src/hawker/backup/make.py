@@ -67,7 +67,11 @@ def make_backup(chosen: Settings, path: Path, told: Told) -> Manifest:
 
 
 def secrets_text(chosen: Settings) -> str:
-    """The secrets of a panel as a secrets.toml, wherever it has them from. The database's address is none of them."""
+    """The secrets of a panel as a secrets.toml, wherever it has them from. The database's address is none of them.
+
+    As they are now and not as this process read them at its start: they may have been rotated since.
+    """
+    chosen = Settings(data_dir=chosen.data_dir)  # type: ignore[call-arg]  # the sources fill the other fields
     values: dict[str, str] = {}
     if chosen.folder.secrets_file.exists():
         values = tomllib.loads(chosen.folder.secrets_file.read_text(encoding="utf-8"))

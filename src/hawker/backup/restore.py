@@ -85,7 +85,7 @@ def _into_database(
             if not place.was_cut_off:
                 _unmark(place)
             raise
-        if _key_of_file(chosen) != _key_in(secrets):
+        if _sealing_of_file(chosen) != _sealing_in(secrets):
             write_secrets(chosen.folder, secrets)
         finished = finish(place, manifest)
         failpoint("restore-finished")
@@ -148,3 +148,14 @@ def _key_in(text: str) -> str | None:
 def _key_of_file(chosen: Settings) -> str | None:
     file = chosen.folder.secrets_file
     return _key_in(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def _sealing_in(text: str) -> tuple[object, ...]:
+    """All that the data of a panel is written under: a rotation changes the latter two."""
+    values = tomllib.loads(text)
+    return tuple(values.get(name) for name in ("secret_key", "encryption_key", "former_encryption_key"))
+
+
+def _sealing_of_file(chosen: Settings) -> tuple[object, ...] | None:
+    file = chosen.folder.secrets_file
+    return _sealing_in(file.read_text(encoding="utf-8")) if file.exists() else None

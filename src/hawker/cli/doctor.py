@@ -2,7 +2,9 @@
 
 import shutil
 import stat
+import tomllib
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -56,10 +58,20 @@ def _secrets(chosen: Settings) -> "Finding":
 
     if chosen.secret_key is None:
         return Finding("secrets", "fail", "there is no secret key", None, "bring secrets.toml along: keys need it")
-    file = chosen.folder.secrets_file
-    if file.exists() and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return Finding("secrets", "fail", f"others may read {file}", None, f"chmod 600 {file}")
+    folder = chosen.folder
+    for file in (folder.secrets_file, folder.settings_file):
+        if file.exists() and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) and _holds_secrets(file):
+            return Finding("secrets", "fail", f"others may read {file}", None, f"chmod 600 {file}")
+    # Whoever may write there can put another file in its place.
+    if folder.path.exists() and folder.path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        what = f"others may write in {folder.path}, where the secrets are"
+        return Finding("secrets", "fail", what, None, f"chmod go-w {folder.path}")
     return Finding("secrets", "ok", "there is a secret key, and nobody else may read it")
+
+
+def _holds_secrets(file: Path) -> bool:
+    secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    return not secret.isdisjoint(tomllib.loads(file.read_text(encoding="utf-8")))
 
 
 def _disk(chosen: Settings) -> "Finding":

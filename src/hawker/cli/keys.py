@@ -1,14 +1,13 @@
 """`hawker key`: the API keys of a customer, added, listed, rotated, revoked, brought along."""
 
-import sys
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hawker.cli.changes import changing
 from hawker.cli.instants import read_future, read_span
+from hawker.cli.key_files import KEY_FILE_HELP, read_key_file
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.addresses import BadAddress, Network, read_network
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-MAX_KEY_FILE = 4096
 
 EmailArgument = Annotated[str, typer.Argument(help="E-mail address of the customer.")]
 KeyArgument = Annotated[int, typer.Argument(help="The key's number, from `hawker key list`.", min=1)]
@@ -50,9 +48,7 @@ def add(
 def import_(
     email: EmailArgument,
     *,
-    key_file: Annotated[
-        str, typer.Option(help="File that holds the key and nothing else; `-` for stdin. Never an argument: see `ps`.")
-    ] = "-",
+    key_file: Annotated[str, typer.Option(help=KEY_FILE_HELP)] = "-",
     label: LabelOption = "",
     scope: ScopeOption = "order",
     address: AddressOption = [],  # noqa: B006
@@ -61,7 +57,7 @@ def import_(
 ) -> None:
     """Let a key of another panel work here, so that its owner's programs need no change."""
     del data_dir
-    _issue(email, key=_read_key(key_file), label=label, scope=scope, address=address, expires=expires)
+    _issue(email, key=read_key_file(key_file), label=label, scope=scope, address=address, expires=expires)
 
 
 @app.command(name="list")
@@ -145,18 +141,6 @@ def _issue(email: str, *, key: str | None, label: str, scope: str, address: list
             change.note("key", issued.key_id, after={"customer": user.email} | _audited(find_key(issued.key_id), now))
     # A key that was brought along is known to whoever brought it: it is not shown again.
     answer({"key": issued.key_id} if key is not None else {"key": issued.key_id, "api_key": issued.key})
-
-
-def _read_key(key_file: str) -> str:
-    try:
-        if key_file == "-":
-            data = sys.stdin.buffer.read(MAX_KEY_FILE + 1)
-        else:
-            with Path(key_file).open("rb") as file:
-                data = file.read(MAX_KEY_FILE + 1)
-        return data[:MAX_KEY_FILE].decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"the key cannot be read: {error}")
 
 
 def _described(key: "ApiKey", now: datetime) -> dict[str, Any]:

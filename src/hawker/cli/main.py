@@ -1,7 +1,6 @@
 """The commands of `hawker`. Each one parses, calls one verb, and prints one JSON document."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from hawker.cli import (
     secrets,
     services,
 )
-from hawker.cli.output import answer, progress, progress_done, sentences
+from hawker.cli.output import answer, progress, progress_done, say, sentences
 from hawker.cli.panel import DataDirOption, panel, read_settings, set_up_service
 from hawker.core.database import Access
 
@@ -134,7 +133,7 @@ def verify(*, data_dir: DataDirOption = None) -> None:
         answer(result)
     if not report.ok:
         for breach in report.breaches:
-            sys.stderr.write(f"hawker: {breach.invariant}: {breach.what}\n")
+            say(f"hawker: {breach.invariant}: {breach.what}")
         raise typer.Exit(1)
 
 

@@ -29,8 +29,8 @@ def say(text: str) -> None:
 
 
 def fail(text: str) -> NoReturn:
-    """End with a sentence and exit code 1."""
-    say(f"hawker: {text}")
+    """End with a sentence and exit code 1. It is one line: an upstream whose words it repeats adds none of its own."""
+    say(one_line(f"hawker: {text}"))
     raise typer.Exit(FAILED)
 
 

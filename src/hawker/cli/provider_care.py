@@ -1,7 +1,6 @@
 """`hawker provider` show, set, pause, resume: how a provider fares, and how it is treated."""
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from hawker.catalog.rules import read_rate
 from hawker.cli import providers
 from hawker.cli.changes import changing
+from hawker.cli.key_files import KEY_FILE_HELP, read_provider_key
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
@@ -75,6 +75,7 @@ def set_(
     no_sync_markup: Annotated[bool, typer.Option("--no-sync-markup", help="Our rates stay as they are.")] = False,
     url: Annotated[str, typer.Option(help="Another address; needs the key again.")] = "",
     key: Annotated[str, typer.Option(help="Another API key there; with --url also from HAWKER_PROVIDER_KEY.")] = "",
+    key_file: Annotated[str, typer.Option(help=KEY_FILE_HELP)] = "",
     data_dir: DataDirOption = None,
 ) -> None:
     """Change how a provider is treated; what is not named stays. Answers the provider as it is then."""
@@ -98,10 +99,9 @@ def set_(
         changes["low_balance_micros"] = _amount(low_balance) or None
     if no_sync_markup:
         changes["markup_percent"] = None
+    key = read_provider_key(key, key_file, from_environment=bool(url))
     if url and not key:
-        key = os.environ.get("HAWKER_PROVIDER_KEY", "")
-    if url and not key:
-        fail("another address needs the key again: --key, or HAWKER_PROVIDER_KEY")
+        fail("another address needs the key again: --key-file, --key, or HAWKER_PROVIDER_KEY")
     with panel():
         from hawker.orders.actions.reconcile import look_again_at_unknowns
         from hawker.providers.actions import change_provider, describe_settings

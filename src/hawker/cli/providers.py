@@ -7,6 +7,7 @@ import typer
 
 from hawker.catalog.rules import read_rate
 from hawker.cli.changes import changing
+from hawker.cli.key_files import KEY_FILE_HELP, read_provider_key
 from hawker.cli.output import answer, fail, progress, progress_done, say, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
@@ -20,7 +21,8 @@ def add(
     name: Annotated[str, typer.Argument(help="What to call it here.")],
     *,
     url: Annotated[str, typer.Option(help="Its API v2 address, such as https://panel.example/api/v2.")],
-    key: Annotated[str, typer.Option(help="Our API key there.", envvar="HAWKER_PROVIDER_KEY")],
+    key: Annotated[str, typer.Option(help="Our API key there; better from --key-file or HAWKER_PROVIDER_KEY.")] = "",
+    key_file: Annotated[str, typer.Option(help=KEY_FILE_HELP)] = "",
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Allow addresses of this machine or network, and http.")
     ] = False,
@@ -34,6 +36,9 @@ def add(
             fail("an exchange rate of 0 would make everything free")
     except ValueError:
         fail(f"{exchange_rate!r} is not an exchange rate such as 0.92")
+    key = read_provider_key(key, key_file, from_environment=True)
+    if not key:
+        fail("say our key there: --key-file, --key, or HAWKER_PROVIDER_KEY")
     with panel():
         from hawker.providers.actions import add_provider, ask_balance, describe_settings, new_access
         from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, ProviderExists

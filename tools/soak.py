@@ -67,27 +67,27 @@ FORMS = (
     Form(
         "parallel adds",
         (f"{_RACES}of_two_hundred_parallel_orders_as_many_are_accepted_as_there_are_funds_for",),
-        6,
+        4,
         ("overspent",),
         among=2,
     ),
     Form(
         "one request_id",
         (f"{_RACES}two_hundred_parallel_orders_under_one_request_id_are_one_order_charged_once",),
-        6,
+        4,
         ("doubles",),
         among=2,
     ),
     Form(
         "crash points",
         ("tests/faults/test_crash_points.py::test_no_order_is_sent_twice_lost_or_bound_wrongly_however_workers_die",),
-        24,
+        34,
         ("doubled", "lost", "refunded_but_created", "wrongly_bound"),
     ),
     Form(
         "bank",
         ("tests/bank/test_bank.py::test_no_snapshot_ever_deviates_while_eight_write",),
-        22,
+        18,
         ("deviations",),
     ),
     Form(
@@ -99,26 +99,26 @@ FORMS = (
     Form(
         "server kills",
         ("tests/kills/test_kills_under_load.py::test_a_killed_server_loses_nothing_and_the_other_answers_for_it",),
-        6,
+        5,
         ("lost", "doubles"),
     ),
     Form(
         "failover at COMMIT",
         ("tests/kills/test_commit_failover.py::test_a_database_that_dies_at_the_commit_is_asked_again",),
-        6,
+        5,
         ("lost", "doubles"),
         among=4,
     ),
     Form(
         "stateful model",
         ("tests/model/test_model.py::test_no_sequence_of_steps_breaks_an_invariant_or_a_cent",),
-        10,
+        9,
         ("breaches",),
     ),
     Form(
         "bad inputs",
         ("tests/wire/test_bad_input_at_random.py::test_no_mixture_of_bad_values_is_answered_with_a_fault",),
-        6,
+        5,
         ("answers_of_500_and_more", "slower_than_two_seconds", "rows_written"),
     ),
 )

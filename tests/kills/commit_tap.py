@@ -1,4 +1,4 @@
-"""A wire between a server and its database that can be cut at the COMMIT of an order, on either side of it."""
+"""A wire between a process and its database that can be cut at the COMMIT of an order, on either side of it."""
 
 import contextlib
 import socket
@@ -26,11 +26,12 @@ class Cut(Enum):
 
 
 class CommitTap:
-    """Passes everything on, until `arm`: then the next COMMIT of a transaction that places orders is the last thing
-    that is seen of it, and `then` is called at that very moment, before the connection is cut.
+    """Passes everything on, until `arm`: then the next COMMIT of a transaction that `writes` is the last thing that is
+    seen of it, and `then` is called at that very moment, before the connection is cut.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, writes: bytes = b"INSERT INTO orders") -> None:
+        self._writes = writes
         address = conninfo_to_dict(settings().folder.embedded_url("hawker"))
         self._behind = f"{address['host']}/.s.PGSQL.5432"
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -69,7 +70,7 @@ class CommitTap:
                 front.close()
                 back.close()
                 continue
-            pair = _Pair(front, back)
+            pair = _Pair(front, back, self._writes)
             for forth in (True, False):
                 threading.Thread(target=self._pass_on, args=(pair, forth), daemon=True).start()
 
@@ -84,7 +85,7 @@ class CommitTap:
 
     def _is_cut_at(self, pair: "_Pair", message: bytes, forth: bool) -> bool:
         """Whether the connection ends with this message; if so, all that was to happen has happened."""
-        is_it = pair.commits and (message[:1] == b"E" if forth else b"COMMIT\x00" in message)
+        is_it = pair.commits and (message[:1] in (b"E", b"Q") if forth else b"COMMIT\x00" in message)
         with self._lock:
             if not is_it or self._cut is None or forth is (self._cut in (Cut.AFTER, Cut.TOLD)):
                 return False
@@ -103,24 +104,24 @@ class CommitTap:
 class _Pair:
     """A server's connection and ours to the database behind it, and what was seen of their talk."""
 
-    def __init__(self, front: socket.socket, back: socket.socket) -> None:
+    def __init__(self, front: socket.socket, back: socket.socket, writes: bytes) -> None:
         self.front, self.back = front, back
+        self._writes, self._has_written = writes, False
         self._texts: dict[bytes, bytes] = {}
-        self._places = False
         self.commits = False
-        """Whether the COMMIT of a transaction that placed orders is under way."""
+        """Whether the COMMIT of a transaction that wrote is under way."""
 
     def note(self, message: bytes, *, forth: bool) -> None:
-        """Follow the extended protocol: a text is parsed under a name once, and bound by the name ever after."""
-        if not forth or message[:1] not in (b"P", b"B"):
+        """Follow both protocols: a text is asked as it is, or parsed under a name once and bound by the name after."""
+        if not forth or message[:1] not in (b"P", b"B", b"Q"):
             return
         first, second, *_ = message[5:].split(b"\x00", 2)
         if message[:1] == b"P":
             self._texts[first] = second
             return
-        text = self._texts.get(second, b"")
-        self.commits = self._places and text == b"COMMIT"
-        self._places = b"INSERT INTO orders" in text or (self._places and text not in (b"BEGIN", b"COMMIT"))
+        text = first if message[:1] == b"Q" else self._texts.get(second, b"")
+        self.commits = self._has_written and text == b"COMMIT"
+        self._has_written = self._writes in text or (self._has_written and text not in (b"BEGIN", b"COMMIT"))
 
     def close(self) -> None:
         for end in (self.front, self.back):

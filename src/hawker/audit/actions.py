@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import msgspec
-from django.db import transaction
 
 from hawker.audit import queries
-from hawker.core.sql import Cursor, ask, columns, in_transaction
+from hawker.core.sql import Cursor, ask, columns, in_transaction, one_transaction
 
 LOCAL = "local"
 """The address of whoever sits at the panel's own machine."""
@@ -115,11 +114,11 @@ class Change:
 def audited(actor: Actor, action: str, *, reason: str = "", now: datetime) -> Iterator[Change]:
     """One transaction for the verbs called inside and for their audit rows.
 
-    Ends with the COMMIT of both; an exception takes both back. Nothing may be asked of a provider inside: rows stay
-    locked meanwhile. The verbs' own transactions become parts of this one.
+    Ends with the COMMIT of both; an exception takes both back, but for OutcomeUnknown. Nothing may be asked of a
+    provider inside: rows stay locked meanwhile. The verbs' own transactions become parts of this one.
     """
     change = Change(actor, action, reason)
-    with transaction.atomic():
+    with one_transaction():
         yield change
         events = change.events()
         in_transaction(lambda cursor: record_audit(cursor, events, now=now))

@@ -11,7 +11,7 @@ import typer
 
 from hawker.cli.output import fail, sentences
 from hawker.core.database import Access
-from hawker.core.errors import NotSetUp, Unavailable
+from hawker.core.errors import NotSetUp, OutcomeUnknown, Unavailable
 from hawker.core.failpoints import arm_from_environment
 from hawker.core.settings import Settings, UnreadableSettings, settings
 
@@ -74,6 +74,8 @@ def _database_sentences() -> Iterator[None]:
         yield
     except NotSetUp as error:
         fail(str(error))
+    except OutcomeUnknown:
+        fail("the database ended at its COMMIT, so nobody knows whether it was done: look before you repeat it")
     except (Unavailable, django.db.Error, psycopg.Error) as error:
         cause = error.__cause__ if isinstance(error, django.db.Error) else error
         if isinstance(cause, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):

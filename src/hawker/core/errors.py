@@ -21,5 +21,9 @@ class Unavailable(Exception):
     """The database cannot be asked now. Nothing is known to be written; ask again later."""
 
 
+class OutcomeUnknown(Unavailable):
+    """The COMMIT got no answer: what was asked for may have been done. Look before asking for it again."""
+
+
 class NotSetUp(Exception):
     """Something must be set up before this can be done; the message is one sentence that says what."""

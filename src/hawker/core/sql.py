@@ -3,17 +3,18 @@
 The hot verbs bypass the ORM but not its connection: one driver, one address, one life cycle.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from hawker.core.arrays import FlatListDumper
-from hawker.core.errors import Unavailable
+from hawker.core.errors import OutcomeUnknown, Unavailable
 
 Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
 Result = TypeVar("Result")
@@ -31,7 +32,7 @@ def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False)
 
     Raises Unavailable when the database is away, full or too busy. Where that happened before the
     COMMIT was sent, the work was run again first (a restarted database, a deadlock victim); where the
-    COMMIT itself got no answer it was not, because nobody can know whether it took effect.
+    COMMIT itself got no answer it was not, because nobody can know whether it took effect: that is an OutcomeUnknown.
     Any other error of the database is a bug and surfaces as it is, rolled back.
 
     Inside Django's atomic() it is a part of that transaction: rolled back alone, committed with all, never run again.
@@ -62,8 +63,26 @@ def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False)
             rolled_back = isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
             again = rolled_back or (not phase.committing and lost)
             if not again or not tries_left or connection.in_atomic_block:
-                raise Unavailable(str(error)) from error
+                kind = OutcomeUnknown if phase.committing and lost else Unavailable
+                raise kind(str(error)) from error
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def one_transaction() -> Iterator[None]:
+    """Django's atomic(), for verbs that belong together and what the ORM writes beside them.
+
+    Raises OutcomeUnknown where the COMMIT gets no answer; other errors as they are, with nothing written.
+    """
+    is_outermost, committing = not connection.in_atomic_block, False
+    try:
+        with transaction.atomic():
+            yield
+            committing = is_outermost
+    except (OperationalError, InterfaceError) as error:
+        if not committing:
+            raise
+        raise OutcomeUnknown(str(error)) from error
 
 
 @dataclass(slots=True)

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction as django_transaction
-
 from hawker.accounts.actions import add_customer, find_customer, issue_key
 from hawker.core.settings import settings
+from hawker.core.sql import one_transaction
 from hawker.ledger.actions import (
     MANUAL_GATEWAY,
     Credit,
@@ -29,17 +28,19 @@ class OpenedCustomer:
 
 
 def open_customer(email: str, *, credit_micros: int, actor: str, now: datetime) -> OpenedCustomer:
-    """A customer, an account and a key in one transaction, then the opening credit if there is one.
+    """A customer, an account, a key and the opening credit, if there is one, in one transaction.
 
     Raises BadEmail or CustomerExists; then nothing was written.
     """
-    with django_transaction.atomic():
+    with one_transaction():
         user = add_customer(email, now=now)
         account = Account.objects.create(user=user, currency=settings().currency, balance_micros=0)
         key = issue_key(user, now=now).key
-    if credit_micros:
-        credit = Credit(account.id, credit_micros, MANUAL_GATEWAY, new_manual_transaction(), actor, "opening credit")
-        record_credits([credit], now=now)
+        if credit_micros:
+            credit = Credit(
+                account.id, credit_micros, MANUAL_GATEWAY, new_manual_transaction(), actor, "opening credit"
+            )
+            record_credits([credit], now=now)
     return OpenedCustomer(user.id, account.id, key)
 
 
@@ -47,16 +48,18 @@ def change_balance(email: str, amount_micros: int, *, transaction: str, actor: s
     """Record money received by hand, or take money away, and answer the balance after it in micros.
 
     `transaction` is the payment's own id where it has one. Raises NoSuchCustomer, AlreadyCredited
-    for a payment credited before, NotEnoughFunds; then nothing was written.
+    for a payment credited before, NotEnoughFunds; then nothing was written. OutcomeUnknown says nothing of it.
     """
     account_id = find_customer(email).account.id
-    if amount_micros < 0:
-        correct_balance(account_id, amount_micros, actor=actor, reason=reason, address=None, now=now)
-    else:
-        credit = Credit(
-            account_id, amount_micros, MANUAL_GATEWAY, transaction or new_manual_transaction(), actor, reason
-        )
-        (answer,) = record_credits([credit], now=now)
-        if isinstance(answer, AlreadyCredited):
-            raise answer
-    return read_balances([account_id])[0]
+    # With the look at the balance in it: nobody is told of a failure when the money is there, and credits it again.
+    with one_transaction():
+        if amount_micros < 0:
+            correct_balance(account_id, amount_micros, actor=actor, reason=reason, address=None, now=now)
+        else:
+            credit = Credit(
+                account_id, amount_micros, MANUAL_GATEWAY, transaction or new_manual_transaction(), actor, reason
+            )
+            (answer,) = record_credits([credit], now=now)
+            if isinstance(answer, AlreadyCredited):
+                raise answer
+        return read_balances([account_id])[0]

@@ -51,7 +51,10 @@ async def metrics(scope: Mapping[str, Any]) -> Answer:
     try:
         return 200, _TEXT, await asyncio.get_running_loop().run_in_executor(_thread, _metrics)
     except Unavailable:
-        return 503, _JSON, b'{"error":"Not ready"}'
+        pass
+    except Exception:
+        log.exception("no metrics")
+    return 503, _JSON, b'{"error":"Not ready"}'
 
 
 ROUTES: dict[str, Callable[[Mapping[str, Any]], Awaitable[Answer]]] = {

@@ -1,5 +1,6 @@
 """The web process put together: which path goes to which front door."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -10,7 +11,8 @@ django.setup()
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from hawker.api.door import Door  # noqa: E402 - models may only be imported after set-up
-from hawker.health.door import ROUTES  # noqa: E402
+from hawker.health.door import ROUTES, in_health_thread  # noqa: E402
+from hawker.health.tallies import keep_counting  # noqa: E402
 from hawker.web.urls import PUBLIC  # noqa: E402
 from hawker.worker.wake import Waker  # noqa: E402
 
@@ -49,9 +51,12 @@ class Application:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 await self._door.start()
+                self._counting = asyncio.create_task(keep_counting(in_health_thread))
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._door.stop()
+                self._counting.cancel()
+                await asyncio.gather(self._counting, return_exceptions=True)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

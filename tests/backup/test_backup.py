@@ -265,7 +265,7 @@ def test_a_backup_of_another_kind_of_panel_is_refused_with_what_to_do(copy: Path
         assert told.returncode == 1
         assert said in told.stderr
     told = restore(copy, tmp_path / "new", secret_key="another secret")
-    assert "has another secret key than the backup: unset it" in told.stderr
+    assert "HAWKER_SECRET_KEY (or hawker.toml) is another secret than the backup's: unset it" in told.stderr
     assert not (tmp_path / "new").exists()
     again = subprocess.run(
         [sys.executable, "-m", "hawker", "backup", str(copy)], capture_output=True, text=True, env={**os.environ}

@@ -50,9 +50,8 @@ EXCEPTIONS = {
     "orders.queries.subscribe.FIND_WATCHED": "chosen over empty tables: both have an index for it",
     "orders.queries.subscribe.FIND_DUE": "the same",
     "orders.queries.subscribe.WAKE_FEEDS": "the same",
-    "orders.queries.reconcile.READ_LISTED": "reads all posts that providers have told of: to be given an index",
-    "health.queries.WORK": "counts all open work, a narrow table, once for each scrape or visit of the doctor",
-    "health.queries.STUCK": "the doctor's look through all orders, when a person asks for it",
+    "health.queries.STUCK": "the doctor's look at the newest orders, up to its LIMIT",
+    "health.queries.OPEN_ORDERS": "reads up to its LIMIT, once for each scrape",
     "limits.queries.FORGET_BUCKETS": "reads from the beginning up to its LIMIT, in an hourly clean-up",
     "limits.queries.FORGET_IN_FLIGHT": "the same",
 }

@@ -5,8 +5,9 @@ import psycopg
 from hawker.core.database import OWNER_ROLE
 from hawker.core.settings import settings
 from hawker.health.check import check_when_due
+from hawker.providers.health import pause_provider
 from panel import Panel
-from processes import SandboxProcess, ServeProcess, start_serve
+from processes import SandboxProcess, ServeProcess, eventually, start_serve, start_worker
 
 TOKEN = "a token of tests, long"
 
@@ -50,6 +51,53 @@ def test_metrics_tell_of_open_work_by_kind_and_provider(
     assert seen['hawker_work{kind="dispatch",provider="upstream"}'] == 3
     assert seen['hawker_provider_takes_orders{provider="upstream"}'] == 1
     assert seen["hawker_orders_unknown"] == 0
+
+
+def test_metrics_tell_what_all_processes_did(panel: Panel, server: ServeProcess, sandbox: SandboxProcess) -> None:
+    service = panel.service(provider=panel.provider(sandbox))
+    key = panel.customer().api_key
+    before = figures(server.send("GET", path="/metrics").body)
+    with start_serve() as other:
+        for number in range(4):
+            link = f"https://example.com/{number}"
+            answer = (server, other)[number % 2].call(key, "add", service=service.id, link=link, quantity=100)
+            assert "order" in answer.json
+        assert other.call(key, "add", service=service.id).error
+        assert other.call("no key", "balance").error
+        assert other.send("POST", data={"action": "steal"}).error
+    with start_worker():
+        eventually("all were sent", lambda: len(sandbox.orders()) == 4)
+        eventually(
+            "they are settled",
+            lambda: figures(server.send("GET", path="/metrics").body).get('hawker_orders{state="submitted"}') == 4,
+        )
+    after = figures(server.send("GET", path="/metrics").body)
+    new = {name: value - before.get(name, 0) for name, value in after.items()}
+    # The second server and the worker have ended, and what they counted is there.
+    assert new['hawker_requests_total{action="add",outcome="ok"}'] == 4
+    assert new['hawker_requests_total{action="add",outcome="refused"}'] == 1
+    assert new['hawker_requests_total{action="balance",outcome="refused"}'] == 1
+    assert sum(value for name, value in new.items() if "hawker_requests_total" in name) == 7
+    assert new['hawker_batch_size_sum{action="add"}'] == 5
+    assert new['hawker_batch_wait_seconds_count{action="add"}'] == new['hawker_batch_size_count{action="add"}']
+    assert new['hawker_attempts_total{outcome="accepted",provider="upstream"}'] == 4
+    assert new['hawker_upstream_calls_total{action="add",outcome="answered",provider="upstream"}'] == 4
+    assert new['hawker_upstream_seconds_count{action="add",provider="upstream"}'] == 4
+    assert new['hawker_upstream_seconds_bucket{action="add",le="+Inf",provider="upstream"}'] == 4
+    assert new['hawker_orders{state="queued"}'] == 0
+
+
+def test_what_waits_for_a_paused_provider_is_not_late(
+    panel: Panel, server: ServeProcess, sandbox: SandboxProcess
+) -> None:
+    provider = panel.provider(sandbox)
+    panel.place(panel.customer(), panel.service(provider=provider))
+    late = 'hawker_work_oldest_due_seconds{kind="dispatch",provider="upstream"}'
+    assert late in figures(server.send("GET", path="/metrics").body)
+    pause_provider(provider.id, reason="theirs")
+    seen = figures(server.send("GET", path="/metrics").body)
+    assert late not in seen
+    assert seen['hawker_work{kind="dispatch",provider="upstream"}'] == 1
 
 
 def test_metrics_are_for_this_machine_or_the_token(panel: Panel) -> None:

@@ -67,21 +67,23 @@ class Actions:
         self._clock = clock
         self._placed = placed
         size = settings().api_batch_size
-        self._adds = Coalescer(self._place, executor=executor, max_batch=size, max_in_flight=2)
-        self._balances = Coalescer(read_balances, executor=executor, max_batch=size)
+        self._adds = Coalescer(self._place, executor=executor, max_batch=size, name="add", max_in_flight=2)
+        self._balances = Coalescer(read_balances, executor=executor, max_batch=size, name="balance")
         self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(
-            read_statuses, executor=executor, max_batch=MAX_STATUS_BATCH
+            read_statuses, executor=executor, max_batch=MAX_STATUS_BATCH, name="status"
         )
         self._cancels: Coalescer[CancelAsk, CancelAnswers] = Coalescer(
-            self._cancel_all, executor=executor, max_batch=MAX_CHANGE_BATCH
+            self._cancel_all, executor=executor, max_batch=MAX_CHANGE_BATCH, name="cancel"
         )
         self._refills: Coalescer[RefillAsk, RefillAnswers] = Coalescer(
-            self._refill_all, executor=executor, max_batch=MAX_CHANGE_BATCH
+            self._refill_all, executor=executor, max_batch=MAX_CHANGE_BATCH, name="refill"
         )
         self._refill_statuses: Coalescer[RefillStatusAsk, Mapping[str, RefillStatus]] = Coalescer(
-            read_refills, executor=executor, max_batch=MAX_STATUS_BATCH
+            read_refills, executor=executor, max_batch=MAX_STATUS_BATCH, name="refill_status"
         )
-        self._lists: Coalescer[ListAsk, list[str]] = Coalescer(list_orders, executor=executor, max_batch=MAX_LIST_BATCH)
+        self._lists: Coalescer[ListAsk, list[str]] = Coalescer(
+            list_orders, executor=executor, max_batch=MAX_LIST_BATCH, name="orders"
+        )
         self.by_name: Mapping[str, Prepare] = {
             "add": self._add,
             "balance": self._balance,

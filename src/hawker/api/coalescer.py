@@ -5,6 +5,7 @@ and COMMIT among all that wait (design.md §1).
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -13,6 +14,7 @@ from typing import Generic, TypeAlias, TypeVar
 import structlog
 
 from hawker.core.errors import Unavailable
+from hawker.core.tallies import SIZES, measure
 
 Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
@@ -30,10 +32,12 @@ class Coalescer(Generic[Ask, Reply]):
         *,
         executor: Executor,
         max_batch: int,
+        name: str = "",
         max_in_flight: int = 1,
         max_waiting: int = 20_000,
     ) -> None:
-        """`verb` answers item by item, in order; it runs in `executor`, so it may block.
+        """`verb` answers item by item, in order; it runs in `executor`, so it may block. Its batches are measured under
+        `name` (core/tallies.py), of one without a name nothing is.
 
         More than `max_in_flight` batches at once make them smaller and the database busier; past
         `max_waiting` asks the server is drowning and says so at once.
@@ -43,7 +47,9 @@ class Coalescer(Generic[Ask, Reply]):
         self._max_batch = max_batch
         self._max_in_flight = max_in_flight
         self._max_waiting = max_waiting
+        self._name = name
         self._waiting: deque[tuple[Ask, Then[Reply]]] = deque()
+        self._first_at = 0.0  # when the first of those that wait came
         self._in_flight = 0
         self._scheduled = False
         self.batches = 0
@@ -56,6 +62,8 @@ class Coalescer(Generic[Ask, Reply]):
         if len(self._waiting) >= self._max_waiting:
             then(Unavailable("too many requests are waiting"))
             return
+        if not self._waiting:
+            self._first_at = time.monotonic()
         self._waiting.append((item, then))
         if not self._scheduled and self._in_flight < self._max_in_flight:
             # One turn of the loop later, so that requests read in this turn travel together.
@@ -85,8 +93,14 @@ class Coalescer(Generic[Ask, Reply]):
             self._in_flight += 1
             self.batches += 1
             self.asks += len(batch)
+            began = time.monotonic()
+            if self._name:
+                measure(("batch_size", self._name), len(batch), SIZES)
+                measure(("batch_wait", self._name), began - self._first_at)
+            # Those that are left over have waited since about now at the latest: it is not known of each.
+            self._first_at = began
             run = loop.run_in_executor(self._executor, self._run, [item for item, _ in batch])
-            run.add_done_callback(lambda done, batch=batch: self._finish(batch, done))  # type: ignore[misc]
+            run.add_done_callback(lambda done, batch=batch, began=began: self._finish(batch, done, began))  # type: ignore[misc]
 
     def _run(self, items: Sequence[Ask]) -> "Sequence[Reply | Unavailable]":
         try:
@@ -101,9 +115,14 @@ class Coalescer(Generic[Ask, Reply]):
         return [reply for item in items for reply in self._run([item])]
 
     def _finish(
-        self, batch: "Sequence[tuple[Ask, Then[Reply]]]", done: "asyncio.Future[Sequence[Reply | Unavailable]]"
+        self,
+        batch: "Sequence[tuple[Ask, Then[Reply]]]",
+        done: "asyncio.Future[Sequence[Reply | Unavailable]]",
+        began: float,
     ) -> None:
         self._in_flight -= 1
+        if self._name:
+            measure(("batch_run", self._name), time.monotonic() - began)
         # The next batch is on its way to the database before this one's answers are written.
         self._start()
         error = done.exception()

@@ -26,6 +26,7 @@ from hawker.core.addresses import Address, read_networks
 from hawker.core.clock import Clock, SystemClock
 from hawker.core.errors import Refusal, Unavailable
 from hawker.core.settings import settings
+from hawker.core.tallies import count
 from hawker.protocol.errors import IncorrectRequest, InvalidKey
 from hawker.protocol.replies import (
     error_reply,
@@ -37,6 +38,9 @@ DATABASE_THREADS = 6
 
 SERVICES = "services"
 """The one action that is not gathered: its answers are ready."""
+
+OK, REFUSED, LIMITED, UNAVAILABLE, TOO_LARGE = "ok", "refused", "limited", "unavailable", "too_large"
+"""What became of a request, as it is counted for /metrics."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +54,7 @@ class Door:
         self._executor = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="batch")
         size = settings().api_batch_size
         self._actions = Actions(self._executor, clock=self._clock, placed=placed).by_name
-        keys: Coalescer[KeyAsk, LookUp] = Coalescer(self._look_up, executor=self._executor, max_batch=size)
+        keys: Coalescer[KeyAsk, LookUp] = Coalescer(self._look_up, executor=self._executor, max_batch=size, name="key")
         catalogues: Coalescer[None, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
         self._listings = Listings(lambda: catalogues.ask(None))
         self._limits = Limits(self._executor, max_batch=size)
@@ -101,16 +105,21 @@ class Door:
         try:
             self._take(exchange)
         except Refusal as refusal:
+            _count(exchange, REFUSED)
             exchange.answer(200, error_reply(refusal))
         except Exception:
             log.exception("request failed")
+            _count(exchange, UNAVAILABLE)
             exchange.answer(*_failure(Unavailable()))
 
     def _take(self, exchange: Exchange) -> None:
         if exchange.is_too_large:
+            _count(exchange, TOO_LARGE)
             exchange.answer(413, plain_error_reply("body_too_large"))
             return
         request = _read(exchange)
+        if request.action in self.actions:
+            exchange.action = request.action
         address, now = peer_of(exchange.peer, exchange.headers, self._trusted_proxies), self._clock.now()
         grant = None if self._limits.on else self._gate.recall(request.key, address, now)
         prepare = self._actions.get(request.action)
@@ -123,6 +132,7 @@ class Door:
             ready = self._listings.recall(grant.account_id, **_wants(request))
             if ready is not None:
                 self._uses.note(grant.key_id, now, address)
+                _count(exchange, OK)
                 exchange.answer(ready.status, ready.body, ready.headers)
                 return
         task = asyncio.get_running_loop().create_task(self._answer(exchange, request, address, now))
@@ -134,13 +144,17 @@ class Door:
         try:
             answer = await self._find_answer(request, address, now, headers)
         except TooManyRequests as refusal:
+            _count(exchange, LIMITED)
             exchange.answer(429, plain_error_reply("too_many_requests"), [*headers, *refusal.headers()])
         except (Refusal, Unavailable) as failure:
+            _count(exchange, REFUSED if isinstance(failure, Refusal) else UNAVAILABLE)
             exchange.answer(*_failure(failure), headers)
         except Exception:
             log.exception("request failed", action=request.action, hidden=[request.key])
+            _count(exchange, UNAVAILABLE)
             exchange.answer(*_failure(Unavailable()), headers)
         else:
+            _count(exchange, OK)
             exchange.answer(answer.status, answer.body, [*headers, *answer.headers])
 
     async def _find_answer(self, request: Request, address: Address | None, now: datetime, headers: Headers) -> Answer:
@@ -197,14 +211,22 @@ def _read(exchange: Exchange) -> Request:
 
 def _finish(exchange: Exchange, write: Callable[[Any], bytes], reply: object) -> None:
     """Write a batch's reply as the answer of the exchange that asked."""
+    outcome = OK
     try:
         status, body = _failure(reply) if isinstance(reply, Unavailable) else (200, write(reply))
+        if status != 200:
+            outcome = UNAVAILABLE
     except Refusal as refusal:
-        status, body = _failure(refusal)
+        outcome, (status, body) = REFUSED, _failure(refusal)
     except Exception:
         log.exception("reply cannot be written")
-        status, body = _failure(Unavailable())
+        outcome, (status, body) = UNAVAILABLE, _failure(Unavailable())
+    _count(exchange, outcome)
     exchange.answer(status, body)
+
+
+def _count(exchange: Exchange, outcome: str) -> None:
+    count(("requests", exchange.action, outcome))
 
 
 def _failure(failure: Refusal | Unavailable) -> tuple[int, bytes]:

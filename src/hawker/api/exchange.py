@@ -17,6 +17,10 @@ Take = Callable[["Exchange"], None]
 _OK = STATUS_LINE[200] + b"content-type: application/json\r\ncontent-length: "
 
 
+UNREAD = "unread"
+"""The action of a request that is not understood yet, or never was."""
+
+
 class Exchange:
     """A request as it comes in, and the way back.
 
@@ -30,6 +34,7 @@ class Exchange:
         "_expects_continue",
         "_started",
         "_take",
+        "action",
         "body",
         "disconnected",
         "headers",
@@ -58,6 +63,7 @@ class Exchange:
         self._take = take
         self._expects_continue = expects_continue
         self._started = False
+        self.action = UNREAD
         self.method = method
         self.query = query
         self.headers = headers

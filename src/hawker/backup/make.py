@@ -43,12 +43,15 @@ def make_backup(chosen: Settings, path: Path, told: Told) -> Manifest:
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
             applied = connection.execute("SELECT app || '.' || name FROM django_migrations ORDER BY 1").fetchall()
+        before = _secrets_on_disk(chosen)
         with new_folder(path) as folder:
             files = {
                 DUMP: write_file(folder, DUMP, _counted(dump(url, major=major, postgres_bin=chosen.postgres_bin), told))
             }
             failpoint("backup-dumped")
             files |= _write_settings(chosen, folder)
+            if _secrets_on_disk(chosen) != before:
+                raise CannotBackUp("the secrets were changed meanwhile: back up again")
             manifest = Manifest(
                 format=FORMAT,
                 version=version("hawker"),
@@ -80,6 +83,11 @@ def secrets_text(chosen: Settings) -> str:
         if isinstance(value, SecretStr) and name != "database_url":
             values[name] = value.get_secret_value()
     return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items())
+
+
+def _secrets_on_disk(chosen: Settings) -> bytes:
+    file = chosen.folder.secrets_file
+    return file.read_bytes() if file.exists() else b""
 
 
 def _write_settings(chosen: Settings, folder: Path) -> dict[str, File]:

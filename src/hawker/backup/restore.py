@@ -85,7 +85,7 @@ def _into_database(
             if not place.was_cut_off:
                 _unmark(place)
             raise
-        if _sealing_of_file(chosen) != _sealing_in(secrets):
+        if _secrets_of_file(chosen) != tomllib.loads(secrets):
             write_secrets(chosen.folder, secrets)
         finished = finish(place, manifest)
         failpoint("restore-finished")
@@ -125,37 +125,25 @@ def _check_settings(chosen: Settings, manifest: Manifest, secrets: str, *, repla
             f"the backup is of a panel in {manifest.currency}, this one is set to {chosen.currency}: set "
             f"HAWKER_CURRENCY={manifest.currency}, or currency in hawker.toml; nothing was changed"
         )
-    ours = chosen.secret_key.get_secret_value() if chosen.secret_key else None
-    # From anywhere but secrets.toml, which is replaced, the panel would go on with a key that opens nothing.
-    elsewhere = ours is not None and ours != _key_of_file(chosen)
-    if elsewhere and ours != _key_in(secrets):
-        raise CannotRestore(
-            "HAWKER_SECRET_KEY (or hawker.toml) has another secret key than the backup: unset it, and the backup's is "
-            "put into secrets.toml; nothing was changed"
-        )
-    if chosen.database_url is not None and not replace and _key_of_file(chosen) not in (None, _key_in(secrets)):
+    of_file, of_backup = _secrets_of_file(chosen), tomllib.loads(secrets)
+    for name in ("secret_key", "encryption_key"):
+        setting = getattr(chosen, name)
+        ours = setting.get_secret_value() if setting else None
+        # From anywhere but secrets.toml, which is replaced, the panel would go on with a key that opens nothing.
+        if ours is not None and ours != of_file.get(name) and ours != of_backup.get(name):
+            raise CannotRestore(
+                f"HAWKER_{name.upper()} (or hawker.toml) is another secret than the backup's: unset it, and the "
+                "backup's is put into secrets.toml; nothing was changed"
+            )
+    # Other encryption keys may have come by a rotation since, and belong to nothing of the copy.
+    foreign = of_file.get("secret_key") not in (None, of_backup.get("secret_key"))
+    if chosen.database_url is not None and not replace and foreign:
         raise CannotRestore(
             f"{chosen.folder.secrets_file} has another secret key than the backup: move it away, or say --replace; "
             "nothing was changed"
         )
 
 
-def _key_in(text: str) -> str | None:
-    key = tomllib.loads(text).get("secret_key")
-    return str(key) if key is not None else None
-
-
-def _key_of_file(chosen: Settings) -> str | None:
+def _secrets_of_file(chosen: Settings) -> dict[str, object]:
     file = chosen.folder.secrets_file
-    return _key_in(file.read_text(encoding="utf-8")) if file.exists() else None
-
-
-def _sealing_in(text: str) -> tuple[object, ...]:
-    """All that the data of a panel is written under: a rotation changes the latter two."""
-    values = tomllib.loads(text)
-    return tuple(values.get(name) for name in ("secret_key", "encryption_key", "former_encryption_key"))
-
-
-def _sealing_of_file(chosen: Settings) -> tuple[object, ...] | None:
-    file = chosen.folder.secrets_file
-    return _sealing_in(file.read_text(encoding="utf-8")) if file.exists() else None
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

@@ -17,6 +17,10 @@ _LATE_SECONDS, _VERY_LATE_SECONDS = 60, 900
 _LINGERS_SECONDS = 900
 _STUCK_AFTER = timedelta(hours=1)
 _CHECK_IS_OLD_SECONDS = 35 * 86_400
+_BACKUP_IS_OLD_SECONDS = 48 * 3600
+_MUCH_LOG = 5 << 30
+_MANY_DEAD = 100_000
+_LONG_TRANSACTION_SECONDS = 3600
 _WRAPS_AT = 1_000_000_000
 _MOST_DRIFT_SECONDS = 2.0
 
@@ -39,7 +43,13 @@ def examine(*, now: datetime) -> list[Finding]:
     if found[0].state == "fail":
         return found
     health = read_health(now=now)
-    return [*found, *in_transaction(lambda cursor: list(_stuck(cursor, now))), *_panel(health), *_sealing()]
+    return [
+        *found,
+        *in_transaction(lambda cursor: list(_upkeep(cursor))),
+        *in_transaction(lambda cursor: list(_stuck(cursor, now))),
+        *_panel(health),
+        *_sealing(),
+    ]
 
 
 def _sealing() -> Iterator[Finding]:
@@ -112,12 +122,40 @@ def _server(cursor: Cursor, now: datetime) -> Iterator[Finding]:
     )
 
 
+def _upkeep(cursor: Cursor) -> Iterator[Finding]:
+    size, kept = _one(cursor, queries.SIZES)
+    yield _judge("size", size >> 20, "MB that the database takes on its disk")
+    yield _judge(
+        "log_kept",
+        kept >> 20,
+        "MB of its log that are kept for a replica",
+        warn=kept > _MUCH_LOG,
+        advice="a replication slot that nobody reads fills the disk: drop it, or start its replica",
+    )
+    dead = ask(cursor, queries.DEAD_ROWS, (_MANY_DEAD,)).fetchone()
+    yield _judge(
+        "vacuum",
+        dead[1] if dead else 0,
+        f"dead rows in {dead[0]}, which has {dead[2]} living" if dead else "dead rows are cleaned up",
+        warn=dead is not None,
+        advice="see that autovacuum is on, and that no transaction stays open",
+    )
+    (seconds,) = _one(cursor, queries.TRANSACTIONS)
+    yield _judge(
+        "transactions",
+        round(seconds),
+        "seconds that the oldest transaction runs",
+        warn=seconds > _LONG_TRANSACTION_SECONDS,
+        advice="find it in pg_stat_activity: what it may still see cannot be cleaned up",
+    )
+
+
 def _stuck(cursor: Cursor, now: datetime) -> Iterator[Finding]:
-    (stuck,) = _one(cursor, queries.STUCK, (now - _STUCK_AFTER,))
+    (stuck,) = _one(cursor, queries.STUCK, (queries.LATELY, now - _STUCK_AFTER))
     yield _judge(
         "stuck_orders",
         stuck,
-        "orders at a provider that nothing is due for",
+        f"of the newest {queries.LATELY:,} orders are at a provider, and nothing is due for them",
         fail=stuck > 0,
         advice="`hawker order show` each; this is a fault of Hawker: report it",
     )
@@ -140,8 +178,8 @@ def _panel(health: Health) -> Iterator[Finding]:
         advice="start `hawker worker`: no order is sent or followed without one",
     )
     # What a provider that takes none keeps waiting is told of by `providers`.
-    late = max(health.work, key=lambda item: item.oldest_seconds, default=None)
-    seconds = round(late.oldest_seconds) if late else 0
+    late = max(health.work, key=lambda item: item.oldest_seconds or 0.0, default=None)
+    seconds = round(late.oldest_seconds or 0.0) if late else 0
     yield _judge(
         "queue_age",
         seconds,
@@ -152,8 +190,15 @@ def _panel(health: Health) -> Iterator[Finding]:
         fail=seconds > _VERY_LATE_SECONDS,
         advice="look whether workers run, and whether this provider answers",
     )
-    held = sum(item.held for item in health.work)
-    yield _judge("held", held, "orders that are held", warn=held > 0, advice="`hawker order show` says why")
+    held = sum(item.rows for item in health.held)
+    why = "; ".join(f"{item.rows} {item.kind}: {item.reason}" for item in health.held[:3])
+    yield _judge(
+        "held",
+        held,
+        f"orders that are held ({why})" if held else "no order is held",
+        warn=held > 0,
+        advice="`hawker order list --held` names them, `hawker order show` tells all of one",
+    )
     yield _judge(
         "unknowns",
         health.unknown,
@@ -178,6 +223,7 @@ def _panel(health: Health) -> Iterator[Finding]:
         warn=bool(drifting),
         advice="compare the provider's orders with `hawker provider show`",
     )
+    yield _backup(health.backup_seconds)
     alerts = sum(health.alerts.values())
     yield _judge("alerts", alerts, "open alerts", warn=alerts > 0, advice="`hawker alert list`")
     if health.breaches is None or health.check_seconds is None:
@@ -191,6 +237,14 @@ def _panel(health: Health) -> Iterator[Finding]:
             fail=health.breaches > 0,
             advice="run `hawker verify`, which names each",
         )
+
+
+def _backup(seconds: float | None) -> Finding:
+    advice = "`hawker backup` every night, and keep what it writes on another machine"
+    if seconds is None:
+        return Finding("backup", "warn", "no backup was ever made", None, advice)
+    what = "hours since the last backup that this panel knows of"
+    return _judge("backup", round(seconds / 3600), what, warn=seconds > _BACKUP_IS_OLD_SECONDS, advice=advice)
 
 
 def _judge(name: str, figure: float, what: str, *, warn: bool = False, fail: bool = False, advice: str = "") -> Finding:

@@ -16,6 +16,7 @@ from hawker.core.errors import Unavailable
 from hawker.core.settings import settings
 from hawker.health.metrics import write_metrics
 from hawker.health.state import migrations_amiss, read_health
+from hawker.health.tallies import read_tallies, write_counted
 
 Answer = tuple[int, bytes, bytes]
 """Status, content type, body."""
@@ -29,6 +30,11 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="health")
 log = structlog.get_logger(__name__)
 
 
+async def in_health_thread(verb: Callable[[], Any]) -> Any:
+    """What `verb` returns, run in the thread that is kept for this."""
+    return await asyncio.get_running_loop().run_in_executor(_thread, verb)
+
+
 async def healthz(scope: Mapping[str, Any]) -> Answer:
     """This process is alive."""
     del scope
@@ -38,7 +44,7 @@ async def healthz(scope: Mapping[str, Any]) -> Answer:
 async def readyz(scope: Mapping[str, Any]) -> Answer:
     """This process can serve: the database answers, is of this version, and the catalogue can be read from it."""
     del scope
-    why = await asyncio.get_running_loop().run_in_executor(_thread, _why_not_ready)
+    why = await in_health_thread(_why_not_ready)
     if why:
         return 503, _JSON, msgspec.json.encode({"error": "Not ready", "reasons": why})
     return 200, _JSON, b'{"ok":true}'
@@ -49,7 +55,9 @@ async def metrics(scope: Mapping[str, Any]) -> Answer:
     if not _may_read(scope):
         return 403, _JSON, b'{"error":"Forbidden"}'
     try:
-        return 200, _TEXT, await asyncio.get_running_loop().run_in_executor(_thread, _metrics)
+        # What this process has counted in the last seconds is asked for, too.
+        await write_counted(in_health_thread)
+        return 200, _TEXT, await in_health_thread(_metrics)
     except Unavailable:
         pass
     except Exception:
@@ -82,7 +90,7 @@ def _may_read(scope: Mapping[str, Any]) -> bool:
 
 
 def _metrics() -> bytes:
-    return write_metrics(read_health(now=SystemClock().now()))
+    return write_metrics(read_health(now=SystemClock().now()), read_tallies())
 
 
 def _why_not_ready() -> list[str]:

@@ -3,21 +3,24 @@
 All come from the database, so whichever of the panel's processes is asked, the answer is that of the whole panel.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from hawker.core.tallies import Key
+from hawker.health.counted import Counted
 from hawker.health.state import Health
 
 _LABELS = ["kind", "provider"]
 
 
-def write_metrics(health: Health) -> bytes:
-    """The text format, UTF-8."""
+def write_metrics(health: Health, counted: Mapping[Key, int]) -> bytes:
+    """The text format, UTF-8. `counted` is what all processes have counted (health/tallies.py)."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(health))
+    registry.register(Counted(counted))
     return generate_latest(registry)
 
 
@@ -28,6 +31,10 @@ class _Figures(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         health = self._health
         yield from self._work()
+        orders = GaugeMetricFamily("hawker_orders", "Orders by state.", labels=["state"])
+        for state, number in health.orders.items():
+            orders.add_metric([state], number)
+        yield orders
         yield from self._providers()
         alerts = GaugeMetricFamily("hawker_alerts_open", "Alerts that are open.", labels=["kind"])
         for kind, count in health.alerts.items():
@@ -47,18 +54,22 @@ class _Figures(Collector):
         if health.check_seconds is not None:
             yield _plain("hawker_check_age_seconds", "Since the last check of every invariant.", health.check_seconds)
             yield _plain("hawker_check_breaches", "Breaches that it found.", health.breaches or 0)
+        if health.backup_seconds is not None:
+            yield _plain("hawker_backup_age_seconds", "Since the last backup.", health.backup_seconds)
 
     def _work(self) -> Iterator[GaugeMetricFamily]:
         rows = GaugeMetricFamily("hawker_work", "Work that is open.", labels=_LABELS)
         due = GaugeMetricFamily("hawker_work_due", "Work whose time has come.", labels=_LABELS)
-        held = GaugeMetricFamily("hawker_work_held", "Work that is held.", labels=_LABELS)
+        held = GaugeMetricFamily("hawker_work_held", "Work that is held.", labels=[*_LABELS, "reason"])
         oldest = GaugeMetricFamily("hawker_work_oldest_due_seconds", "How late the oldest is.", labels=_LABELS)
         for item in self._health.work:
             labels = [item.kind, item.provider]
             rows.add_metric(labels, item.rows)
             due.add_metric(labels, item.due)
-            held.add_metric(labels, item.held)
-            oldest.add_metric(labels, item.oldest_seconds)
+            if item.oldest_seconds is not None:
+                oldest.add_metric(labels, item.oldest_seconds)
+        for held_item in self._health.held:
+            held.add_metric([held_item.kind, held_item.provider, held_item.reason], held_item.rows)
         yield from (rows, due, held, oldest)
 
     def _providers(self) -> Iterator[GaugeMetricFamily]:
@@ -68,7 +79,7 @@ class _Figures(Collector):
         )
         drift = GaugeMetricFamily("hawker_provider_unexplained", "By how much it is too low.", labels=["provider"])
         for item in self._health.providers:
-            takes.add_metric([item.name], item.enabled and not item.paused and not item.breaker_open)
+            takes.add_metric([item.name], item.takes_orders)
             if item.balance_micros is not None:
                 balance.add_metric([item.name], item.balance_micros / 1_000_000)
             drift.add_metric([item.name], item.unexplained_micros / 1_000_000)

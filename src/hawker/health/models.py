@@ -1,4 +1,4 @@
-"""The tables of what was done to keep a panel safe: checks of its invariants, and backups."""
+"""The tables of what was done to keep a panel safe, and of what its processes have counted."""
 
 from django.db import models
 
@@ -25,3 +25,16 @@ class Backup(models.Model):
 
     class Meta:
         db_table = "backup"
+
+
+class Tally(models.Model):
+    """How often something happened in all processes together: the parts of its key (core/tallies.py), tabs between.
+
+    A few hundred narrow rows, each process adds to its own handful every few seconds.
+    """
+
+    key = models.TextField(primary_key=True, db_collation="C")
+    times = models.BigIntegerField()
+
+    class Meta:
+        db_table = "tally"

@@ -18,12 +18,54 @@ LAST_BACKUP = "SELECT taken_at, size_bytes FROM backup ORDER BY taken_at DESC LI
 
 MIGRATIONS = "SELECT app, name FROM django_migrations"
 
-WORK = """
-    SELECT w.kind, COALESCE(p.name, ''), count(*), count(*) FILTER (WHERE w.due_at <= %s),
-           min(w.due_at) FILTER (WHERE w.hold = ''), count(*) FILTER (WHERE w.hold <> '')
-      FROM work w LEFT JOIN provider p ON p.id = w.provider_id GROUP BY 1, 2 ORDER BY 1, 2
+ADD_TALLIES = """
+    INSERT INTO tally (key, times)
+    SELECT f.key, f.times FROM unnest(%s::text[], %s::bigint[]) WITH ORDINALITY AS f(key, times, n) ORDER BY f.n
+    ON CONFLICT (key) DO UPDATE SET times = tally.times + EXCLUDED.times
 """
-"""Open work by kind and provider: all, due, the moment of the oldest that is not held, and what is held."""
+
+READ_TALLIES = "SELECT key, times FROM tally"
+
+MOST_COUNTED = 100_000
+"""Open work is counted up to here, of each kind and provider: whoever asks must not cost more than the work."""
+
+WORK = """
+    SELECT k.kind, p.id, p.name,
+           (SELECT count(*) FROM (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id LIMIT %s) few),
+           (SELECT count(*) FROM (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id
+                                     AND w.due_at <= %s LIMIT %s) few),
+           (SELECT w.due_at FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id AND w.hold = ''
+             ORDER BY w.due_at LIMIT 1)
+      FROM unnest(%s::text[]) AS k(kind)
+     CROSS JOIN (SELECT id, name FROM provider UNION ALL SELECT 0, '') p
+"""
+"""Open work by kind and provider: all, due, and the moment of the oldest not held. Index probes of `work_due`."""
+
+HELD = """
+    SELECT w.kind, w.provider_id, CASE WHEN w.hold LIKE 'for a person:%%' THEN 'for a person'
+                                       WHEN w.hold LIKE 'restored:%%' THEN 'restored' ELSE w.hold END, count(*)
+      FROM work w WHERE w.hold <> '' GROUP BY 1, 2, 3 ORDER BY 4 DESC
+"""
+"""What is held, and why: of an index of its own, `work_held`."""
+
+MOST_OPEN = 20_000
+"""With more open orders than this, they too are guessed."""
+
+OPEN_ORDERS = """
+    SELECT o.state, count(*)
+      FROM (SELECT DISTINCT order_id FROM (SELECT order_id FROM work LIMIT %s) few) w JOIN orders o ON o.id = w.order_id
+     GROUP BY 1
+"""
+"""Orders that something is due for, by state: rows of open orders alone are read."""
+
+GUESSED_ORDERS = """
+    SELECT f.state, (f.share * GREATEST(c.reltuples, 0))::bigint
+      FROM pg_class c
+      JOIN pg_stats s ON s.schemaname = 'public' AND s.tablename = 'orders' AND s.attname = 'state'
+     CROSS JOIN unnest(s.most_common_vals::text::text[], s.most_common_freqs) AS f(state, share)
+     WHERE c.oid = 'orders'::regclass
+"""
+"""How many orders are in each state as the database's own statistics have it: nothing is counted."""
 
 UNKNOWN = "SELECT count(*), min(updated_at) FROM orders WHERE state = 'unknown'"
 
@@ -52,9 +94,32 @@ OWNED = """
 """
 
 STUCK = """
-    SELECT count(*) FROM orders o
+    SELECT count(*)
+      FROM (SELECT id, state, provider_id, updated_at FROM orders ORDER BY id DESC LIMIT %s) o
      WHERE o.state IN ('queued', 'sending', 'submitted', 'in_progress', 'processing') AND o.provider_id IS NOT NULL
        AND o.updated_at < %s AND NOT EXISTS (SELECT FROM work w WHERE w.order_id = o.id)
 """
+"""Among the newest orders: those before them are looked at by the check of every invariant, which reads all."""
+
+LATELY = 50_000
 
 EXPIRED = "SELECT count(*) FROM attempt WHERE state = 'sending' AND lease_until < %s"
+
+SIZES = """
+    SELECT pg_database_size(current_database()),
+           COALESCE((SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)) FROM pg_replication_slots s),
+                    0)::bigint
+"""
+"""Bytes of the database, and of the log that is kept for a replica which has not fetched it."""
+
+DEAD_ROWS = """
+    SELECT relname, n_dead_tup, n_live_tup FROM pg_stat_user_tables
+     WHERE n_dead_tup > %s AND n_dead_tup > n_live_tup ORDER BY n_dead_tup DESC LIMIT 1
+"""
+"""The table with the most rows that are dead, where they are more than those that live."""
+
+TRANSACTIONS = """
+    SELECT COALESCE(max(EXTRACT(epoch FROM clock_timestamp() - xact_start)), 0)::float8
+      FROM pg_stat_activity WHERE state <> 'idle' AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+"""How long the oldest transaction runs: vacuum keeps what it may still see."""

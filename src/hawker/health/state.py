@@ -1,6 +1,6 @@
 """What is read of the database for metrics and the doctor: a handful of statements over what is open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -10,21 +10,38 @@ from django.db.migrations.loader import MigrationLoader
 
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.health import queries
+from hawker.orders.models import FINISHED, State, WorkKind
 
 HEARD_WITHIN = timedelta(seconds=60)
 """A worker that was not heard of for so long is not counted: it beats every ten seconds."""
 
 
+_FOR_TAKERS = (WorkKind.DISPATCH, WorkKind.REFILL)
+"""Work that a provider which takes no orders now is not sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """Work of one kind at one provider; no provider's name where it needs none."""
+    """Work of one kind at one provider, counted up to MOST_COUNTED; no provider's name where it needs none.
+
+    `oldest_seconds` is how late the oldest is, None of what waits for a provider that takes none now: that is not late.
+    """
 
     kind: str
     provider: str
     rows: int
     due: int
-    oldest_seconds: float
-    held: int
+    oldest_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Work that is held for one reason."""
+
+    kind: str
+    provider: str
+    reason: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +56,18 @@ class ProviderState:
     balance_micros: int | None
     unexplained_micros: int
 
+    @property
+    def takes_orders(self) -> bool:
+        return self.enabled and not self.paused and not self.breaker_open
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """The figures of one moment. Ages are in seconds, None where there is nothing to have one."""
 
     work: Sequence[OpenWork]
+    held: Sequence[Held]
+    orders: Mapping[str, int]
     unknown: int
     unknown_seconds: float
     alerts: Mapping[str, int]
@@ -52,6 +75,7 @@ class Health:
     heartbeat_seconds: float | None
     check_seconds: float | None
     breaches: int | None
+    backup_seconds: float | None
     providers: Sequence[ProviderState]
 
 
@@ -60,15 +84,22 @@ def read_health(*, now: datetime) -> Health:
 
     def work(cursor: Cursor) -> Health:
         cursor.execute("SET LOCAL statement_timeout = '10s'")
-        rows = ask(cursor, queries.WORK, (now,)).fetchall()
+        providers = [
+            ProviderState(name, enabled, bool(paused), reason, bool(is_open), balance, unexplained)
+            for name, enabled, paused, reason, is_open, balance, unexplained in ask(
+                cursor, queries.PROVIDERS, (now, now)
+            )
+        ]
+        closed = {item.name for item in providers if not item.takes_orders}
         unknown, unknown_since = _one(ask(cursor, queries.UNKNOWN))
         workers, beat_at = _one(ask(cursor, queries.WORKERS, (now - HEARD_WITHIN,)))
         checked = ask(cursor, queries.LAST_CHECK).fetchone()
+        copied = ask(cursor, queries.LAST_BACKUP).fetchone()
+        open_work, held = _work(cursor, closed, now)
         return Health(
-            work=[
-                OpenWork(kind, name, count, due, max(0.0, _age(now, oldest) or 0.0), held)
-                for kind, name, count, due, oldest, held in rows
-            ],
+            work=open_work,
+            held=held,
+            orders=_orders(cursor),
             unknown=unknown,
             unknown_seconds=_age(now, unknown_since) or 0.0,
             alerts=dict(ask(cursor, queries.ALERTS).fetchall()),
@@ -76,12 +107,8 @@ def read_health(*, now: datetime) -> Health:
             heartbeat_seconds=_age(now, beat_at),
             check_seconds=_age(now, checked[0]) if checked else None,
             breaches=checked[1] if checked else None,
-            providers=[
-                ProviderState(name, enabled, bool(paused), reason, bool(is_open), balance, unexplained)
-                for name, enabled, paused, reason, is_open, balance, unexplained in ask(
-                    cursor, queries.PROVIDERS, (now, now)
-                )
-            ],
+            backup_seconds=_age(now, copied[0]) if copied else None,
+            providers=providers,
         )
 
     return in_transaction(work)
@@ -93,6 +120,34 @@ def migrations_amiss() -> list[str]:
     applied = {(app, name) for app, name in in_transaction(lambda cursor: ask(cursor, queries.MIGRATIONS).fetchall())}
     missing = [f"{app}.{name} is not applied: run `hawker migrate`" for app, name in sorted(ours - applied)]
     return missing + [f"{app}.{name} is of a newer version than this one" for app, name in sorted(applied - ours)]
+
+
+def _work(cursor: Cursor, closed: Collection[str], now: datetime) -> tuple[list[OpenWork], list[Held]]:
+    kinds, most = [kind.value for kind in WorkKind], queries.MOST_COUNTED
+    rows = ask(cursor, queries.WORK, (most, now, most, kinds)).fetchall()
+    names = {provider_id: name for _, provider_id, name, *_ in rows}
+    open_work = []
+    for kind, _, name, count, due, oldest in rows:
+        waits = name in closed and kind in _FOR_TAKERS
+        late = None if waits else max(0.0, _age(now, oldest) or 0.0)
+        if count:
+            open_work.append(OpenWork(kind, name, count, due, late))
+    held = [
+        Held(kind, names.get(provider_id, ""), reason, count)
+        for kind, provider_id, reason, count in ask(cursor, queries.HELD)
+    ]
+    return open_work, held
+
+
+def _orders(cursor: Cursor) -> dict[str, int]:
+    """How many orders are in each state: those that are open counted, all others as the database guesses them."""
+    counted: dict[str, int] = dict(ask(cursor, queries.OPEN_ORDERS, (queries.MOST_OPEN,)).fetchall())
+    guessed: dict[str, int] = dict(ask(cursor, queries.GUESSED_ORDERS).fetchall())
+    if sum(counted.values()) >= queries.MOST_OPEN:
+        return guessed
+    return {state: guessed.get(state, 0) for state in FINISHED} | {
+        state: counted.get(state, 0) for state in State.values if state not in FINISHED
+    }
 
 
 def known_migrations() -> frozenset[str]:

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from hawker.core.redaction import know
 from hawker.core.settings import settings
 from hawker.core.sql import ask, in_transaction
+from hawker.core.tallies import count
 from hawker.protocol.upstream import (
     MAX_ANSWER_BYTES,
     Unreadable,
@@ -21,7 +22,7 @@ from hawker.protocol.upstream import (
     read_statuses,
 )
 from hawker.providers import queries
-from hawker.providers.errors import BadProvider, CallFailed, NoSuchProvider, ProviderExists
+from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider, ProviderExists
 from hawker.providers.line import Line, open_line
 from hawker.providers.models import Provider
 from hawker.providers.rules import ProviderUrl, read_provider_url
@@ -57,7 +58,11 @@ class Opener(Protocol):
 
 async def open_access(access: Access) -> Line:
     """A fresh line to the provider. Raises CannotConnect."""
-    return await open_line(access.url, allow_private=access.allow_private)
+    try:
+        return await open_line(access.url, allow_private=access.allow_private, name=access.name)
+    except CannotConnect:
+        count(("upstream_calls", access.name, "connect", "no_answer"))
+        raise
 
 
 def read_access(provider_id: int) -> Access:

@@ -14,6 +14,7 @@ import httpcore2
 
 from hawker.core.failpoints import any_armed, failpoint
 from hawker.core.redaction import GONE, forms_of, without
+from hawker.core.tallies import count, measure
 from hawker.providers.errors import CallFailed, CannotConnect
 from hawker.providers.rules import Address, ProviderUrl, is_public, not_public
 
@@ -57,9 +58,11 @@ async def resolve(host: str, port: int) -> list[Address]:
 class Line:
     """An open HTTP/1.1 connection to one host."""
 
-    def __init__(self, url: ProviderUrl, stream: httpcore2.AsyncNetworkStream) -> None:
+    def __init__(self, url: ProviderUrl, stream: httpcore2.AsyncNetworkStream, name: str = "") -> None:
+        """`name` is under which provider its calls are counted (core/tallies.py)."""
         self._url = url
         self._stream = stream
+        self._name = name
         origin = httpcore2.Origin(b"https" if url.tls else b"http", url.host.encode(), url.port)
         self._connection = httpcore2.AsyncHTTP11Connection(origin, stream)
         self._idle_since = time.monotonic()
@@ -109,11 +112,14 @@ class Line:
         request = self._request(b"POST", headers, body)
         if any_armed():
             request.extensions["trace"] = _failpoints_of(fields.get("action", ""))
-        key = fields.get("key", "")
+        key, action, began = fields.get("key", ""), fields.get("action", ""), time.monotonic()
         try:
             answer = await self._send(request, deadline_seconds, max_bytes)
         except CallFailed as failure:
+            count(("upstream_calls", self._name, action, "no_answer"))
             raise CallFailed(without(str(failure), [key])) from failure
+        measure(("upstream", self._name, action), time.monotonic() - began)
+        count(("upstream_calls", self._name, action, "answered" if answer.http_status < 400 else "http_error"))
         return replace(answer, body=_without_key(answer.body, key))
 
     async def get(self, headers: Mapping[str, str], *, deadline_seconds: float, max_bytes: int) -> Answer:
@@ -210,6 +216,7 @@ async def open_line(
     url: ProviderUrl,
     *,
     allow_private: bool,
+    name: str = "",
     resolver: Resolver = resolve,
     backend: httpcore2.AsyncNetworkBackend | None = None,
 ) -> Line:
@@ -229,7 +236,7 @@ async def open_line(
         raise CannotConnect(f"no connection to {url.host} within {CONNECT_SECONDS:g} s") from error
     except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
         raise CannotConnect(f"no connection to {url.host}: {error or type(error).__name__}") from error
-    return Line(url, stream)
+    return Line(url, stream, name)
 
 
 async def _addresses(url: ProviderUrl, allow_private: bool, resolver: Resolver) -> list[Address]:

@@ -19,6 +19,7 @@ from hawker.alerts.models import AlertKind
 from hawker.core.clock import Clock
 from hawker.core.errors import Unavailable
 from hawker.core.failpoints import failpoint
+from hawker.core.tallies import count
 from hawker.orders.actions.attempts import Claim
 from hawker.orders.actions.dispatch import claim_dispatches
 from hawker.orders.actions.refill_claims import claim_refills
@@ -30,6 +31,7 @@ from hawker.providers.actions import Access, Opener
 from hawker.providers.errors import CallFailed
 from hawker.providers.line import Line
 from hawker.worker.lines import Lines
+from hawker.worker.outage import outage
 from hawker.worker.threads import in_thread
 
 CLAIM_SECONDS = 5.0
@@ -39,6 +41,9 @@ CONCURRENCY = 32
 FIRST_CONCURRENCY = 4
 """A sweep begins with few calls in flight and has one more for each that is answered, half as many after one that is
 not: when a provider goes down, few orders are on their way to it."""
+
+_OUTCOMES: dict[type, str] = {Accepted: "accepted", Rejected: "rejected", Unknown: "unknown", NotSent: "not_sent"}
+"""What came of an attempt, as it is counted for /metrics."""
 
 _RETRY_SECONDS = 0.5
 _BODY_HEAD = 1_000
@@ -173,6 +178,7 @@ class DispatchSweep:
 
     async def _send(self, lines: Lines, line: Line, claim: Claim, claimed_at: "_Moment") -> None:
         outcome = await self._observe(line, claim, claimed_at)
+        count(("attempts", self._access.name, _OUTCOMES[type(outcome.verdict)]))
         match outcome.verdict:
             case Accepted() | Rejected():
                 self._in_flight = min(self._in_flight + 1, CONCURRENCY)
@@ -227,7 +233,7 @@ class DispatchSweep:
                 break
             except Unavailable as error:
                 # The answers are kept: settling is idempotent and they are the only evidence there is.
-                log.warning("settling waits for the database", provider=self._access.name, error=str(error))
+                outage.note(error)
                 await asyncio.sleep(_RETRY_SECONDS)
             except Exception:
                 # A bug, or a row that is not as it should be. It must not cost the other orders their answers.

@@ -1,6 +1,7 @@
 """The worker process: procrastinate's worker around the sweeps, through database outages, to a clean stop."""
 
 import asyncio
+import logging
 import signal
 
 import psycopg_pool
@@ -9,7 +10,10 @@ from procrastinate import PsycopgConnector, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 
+from hawker.health.tallies import keep_counting
+from hawker.worker.outage import outage
 from hawker.worker.sweeps import sweeps, worker_name
+from hawker.worker.threads import in_thread
 
 CONCURRENCY = 50
 """Jobs at a time: sweeps mostly wait for providers, and a slow one must not keep the others out."""
@@ -32,6 +36,9 @@ async def _run() -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(outage)
+    beside = [asyncio.create_task(keep_counting(in_thread)), asyncio.create_task(outage.keep_watching())]
     wait = _FIRST_WAIT
     while not stop.is_set():
         started = loop.time()
@@ -44,6 +51,9 @@ async def _run() -> None:
             await asyncio.wait_for(stop.wait(), wait)
         except TimeoutError:
             continue
+    for task in beside:
+        task.cancel()
+    await asyncio.gather(*beside, return_exceptions=True)
     log.info("worker stopped", worker=worker_name())
 
 
@@ -52,6 +62,7 @@ async def _run_until_trouble(stop: asyncio.Event) -> None:
     try:
         with app.replace_connector(connector):
             async with app.open_async():
+                outage.engine_began()
                 engine = asyncio.create_task(
                     app.run_worker_async(
                         name=worker_name(),
@@ -71,4 +82,4 @@ async def _run_until_trouble(stop: asyncio.Event) -> None:
                 if engine.done() and not engine.cancelled() and (error := engine.exception()) is not None:
                     raise error
     except (exceptions.ConnectorException, psycopg_pool.PoolTimeout, OSError) as error:
-        log.warning("worker waits for the database", error=str(error))
+        outage.note(error.__cause__ or error)

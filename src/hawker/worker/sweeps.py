@@ -24,6 +24,7 @@ from hawker.providers.health import note_unreachable
 from hawker.worker.asking import QUESTIONS, AskSweep
 from hawker.worker.dispatch import ERRANDS, DispatchSweep
 from hawker.worker.drip import DripSweep
+from hawker.worker.outage import outage
 from hawker.worker.reconcile import ReconcileSweep
 from hawker.worker.subscribe import SubscribeSweep
 from hawker.worker.threads import in_thread
@@ -66,7 +67,7 @@ class Sweeps:
         except NoSuchProvider as error:
             log.warning("provider is gone", provider=provider_id, why=str(error))
         except Unavailable as error:
-            log.warning("sweep ends: the database is away", provider=provider_id, why=str(error))
+            outage.note(error)
         finally:
             self._running.discard((provider_id, kind))
 

@@ -18,6 +18,7 @@ from hawker.health.check import check_when_due
 from hawker.limits.actions import forget_full
 from hawker.orders.actions.requests import forget_requests
 from hawker.orders.models import WorkKind
+from hawker.worker.outage import outage
 from hawker.worker.sweeps import sweeps
 from hawker.worker.threads import in_thread
 from hawker.worker.upkeep import check_balances, move_orders, sync, watch
@@ -42,7 +43,7 @@ async def pulse(timestamp: int = 0) -> None:
         await move_orders(sweeps.clock)
         due = await sweeps.due()
     except Unavailable as error:
-        log.warning("pulse skipped: the database is away", why=str(error))
+        outage.note(error)
         return
     for provider_id, kind in due:
         lock = f"sweep:{kind.value}:{provider_id}"
@@ -61,7 +62,7 @@ async def upkeep(timestamp: int = 0) -> None:
         await watch(sweeps.clock)
         await check_balances(sweeps.clock, sweeps.opener)
     except Unavailable as error:
-        log.warning("upkeep skipped: the database is away", why=str(error))
+        outage.note(error)
 
 
 @app.periodic(cron="* * * * * 45", periodic_id="sync", queueing_lock=SYNC)
@@ -72,7 +73,7 @@ async def sync_prices(timestamp: int = 0) -> None:
     try:
         await sync(sweeps.clock, sweeps.opener)
     except Unavailable as error:
-        log.warning("prices skipped: the database is away", why=str(error))
+        outage.note(error)
 
 
 @app.task(name="hawker.sweep", queue="sweep")
@@ -93,7 +94,7 @@ async def check_books(timestamp: int = 0) -> None:
     try:
         await asyncio.to_thread(_check)
     except Unavailable as error:
-        log.warning("invariants are not checked: the database is away", why=str(error))
+        outage.note(error)
 
 
 def _check() -> None:
@@ -111,7 +112,7 @@ async def forget_limits(timestamp: int = 0) -> None:
     try:
         await in_thread(forget_full)
     except Unavailable as error:
-        log.warning("limits are not cleaned up: the database is away", why=str(error))
+        outage.note(error)
 
 
 @app.periodic(cron="23 4 * * *", periodic_id="forget-requests")
@@ -123,6 +124,6 @@ async def forget_old_requests(timestamp: int = 0) -> None:
     try:
         forgotten = await in_thread(forget_requests, before=before)
     except Unavailable as error:
-        log.warning("nothing forgotten: the database is away", why=str(error))
+        outage.note(error)
         return
     log.info("request ids forgotten", count=forgotten, before=before.isoformat())

@@ -96,12 +96,13 @@ READ_RELAYS = """
 READ_RESTORES = "SELECT taken_at, restored_at FROM restore"
 """When this database was restored: in each span the panel ordered elsewhere, under the same keys."""
 
-READ_LISTED = """
-    SELECT listed.number
-      FROM (SELECT CASE WHEN p.key ~ '^[0-9]{1,18}$' THEN p.key::bigint END AS number
-              FROM subscription_post p JOIN orders o ON o.id = p.order_id
-             WHERE o.provider_id = ANY(%s::bigint[]) AND o.upstream_id IS NOT NULL) AS listed
-     WHERE listed.number > %s AND listed.number < %s
+_NUMBER = "CASE WHEN p.key ~ '^[0-9]{1,18}$' THEN p.key::bigint END"
+
+READ_LISTED = f"""
+    SELECT {_NUMBER}
+      FROM subscription_post p JOIN orders o ON o.id = p.order_id
+     WHERE o.provider_id = ANY(%s::bigint[]) AND o.upstream_id IS NOT NULL
+       AND p.key ~ '^[0-9]{{1,18}}$' AND {_NUMBER} > %s AND {_NUMBER} < %s
 """
 """Orders that a provider has told to be a subscription's, charged or not yet."""
 

@@ -1,0 +1,53 @@
+"""What a worker says of a database that goes away and comes back."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+
+from cluster import start_cluster
+from hawker.host.postgres import EmbeddedPostgres
+from processes import ended, eventually, panel_environment
+
+
+@pytest.fixture
+def cluster() -> Iterator[EmbeddedPostgres]:
+    """A panel's database of its own, to be stopped and started."""
+    with tempfile.TemporaryDirectory(prefix="hawker-test-") as place:
+        cluster = start_cluster(Path(place) / "p")
+        yield cluster
+        cluster.stop()
+
+
+def test_an_outage_is_one_line_and_its_end_another(cluster: EmbeddedPostgres, tmp_path: Path) -> None:
+    folder = cluster.folder
+    environment = panel_environment() | {"HAWKER_DATA_DIR": str(folder.path), "HAWKER_SECRET_KEY": "of this test"}
+    hawker = [sys.executable, "-m", "hawker"]
+    subprocess.run([*hawker, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    log = tmp_path / "log"
+
+    def said(event: str) -> list[dict[str, object]]:
+        lines = [msgspec.json.decode(line) for line in log.read_text().splitlines()]
+        return [line for line in lines if event in line["event"]]
+
+    def pulses() -> bool:
+        with psycopg.connect(folder.embedded_url("hawker")) as connection:
+            row = connection.execute("SELECT count(*) FROM procrastinate_workers").fetchone()
+        return row is not None and row[0] > 0
+
+    with log.open("w") as file:
+        worker = subprocess.Popen([*hawker, "worker"], env=environment, stderr=file)
+        with ended(worker):
+            eventually("the worker works", pulses)
+            for outage in (1, 2):
+                cluster.stop()
+                eventually("it says that the database is away", lambda n=outage: len(said("is away")) == n)
+                cluster.start()
+                eventually("it says that it is back", lambda n=outage: len(said("is back")) == n, seconds=60)
+    lines = [line["event"] for line in said("") if line["level"] != "info"]
+    assert lines == ["the database is away: waiting for it", "the database is back"] * 2

@@ -65,6 +65,12 @@ def price(rate: Fraction, quantity: int, *, package: bool) -> int:
     return in_micros(max(ceil(exact / STEP), 1))
 
 
+def at_percent(rate: Fraction, percent: Fraction) -> Fraction:
+    """A customer's rate: rounded up to five decimals, but never above the catalogue's by a discount."""
+    changed = ceil(rate * (100 + percent) / 100 / STEP) * STEP
+    return rate if not percent or (percent < 0 and changed >= rate) else changed
+
+
 def rounded_down(micros: Fraction) -> int:
     return in_micros(floor(micros / MICROS / STEP))
 
@@ -149,6 +155,9 @@ class Expected:
                 asked = Asked(parent.account_id, parent.service_id, parent.type, parent.link, quantity, share)
             else:
                 assert parent.low <= row.quantity <= parent.quantity
+                assert [other.link for other in self.rows.values() if other.parent_id == row.parent_id].count(
+                    row.link
+                ) == 1
                 charge = price(rate_of[row.account_id, row.service_id], row.quantity, package=False)
                 asked = Asked(parent.account_id, parent.service_id, "Default", row.link, row.quantity, charge)
                 # Each post is paid by itself.
@@ -208,6 +217,12 @@ class Expected:
         return self.peers[row.provider_id].orders[row.upstream_id]
 
     # --- all of them -------------------------------------------------------------------------------
+
+    def look_at_refills(self, asked: Mapping[tuple[int, int], int]) -> None:
+        """An upstream is asked for each refill once; `asked` counts those of each of its orders."""
+        for provider_id, peer in self.peers.items():
+            for number, count in Counter(int(refill.link) for refill in peer.refills.values()).items():
+                assert count <= asked.get((provider_id, number), 0), f"{count} refills of {provider_id}/{number}"
 
     def _check_made(self) -> None:
         """Whatever an upstream has made is bound to an order, or an order is in doubt for it; never more than one."""

@@ -3,117 +3,69 @@
 After each step every invariant is checked, and every cent against tests/model/expected.py.
 """
 
-import asyncio
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 
-import psycopg
-from expected import READ, Asked, Expected, Row, price
+import pytest
+from expected import Asked, price
+from ground import OWNER, TALLY, Ground
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from peer import FINAL, Fate, Peer, opener_of
+from hypothesis.stateful import initialize, precondition, rule
+from peer import FINAL, Fate, Peer
 
-from hawker.catalog.models import Route, Service
-from hawker.catalog.snapshot import forget_catalogue
-from hawker.core.settings import settings
-from hawker.core.sql import Cursor, ask, in_transaction
-from hawker.ledger.actions import Credit, open_house_accounts, record_credits
+from hawker.catalog.models import Service
+from hawker.catalog.pricing import AgreedRate, agree_rates, price_accounts
+from hawker.core.failpoints import InjectedFault, arm
+from hawker.ledger.actions import Credit, correct_balance, record_credits
 from hawker.ledger.customers import OpenedCustomer
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds
 from hawker.orders.actions.cancel import CancelAsk, Canceling, request_cancels
 from hawker.orders.actions.dispatch import claim_dispatches
 from hawker.orders.actions.place import Draft, place_orders
-from hawker.orders.actions.resolve import bind_order, find_unknown, refund_order, resend_order
+from hawker.orders.actions.refill import RefillAsk, request_refills
 from hawker.orders.actions.settle import Outcome, settle_attempts
-from hawker.orders.invariants import EVERY_INVARIANT, check_invariants
-from hawker.orders.models import WorkKind
+from hawker.orders.actions.staff import Resolution, resolve_refills
+from hawker.orders.models import RefillState, State, WorkKind
 from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted
-from hawker.worker.sweeps import Sweeps
-from panel import Panel
 
-KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version")
-RATES = ("0.90", "0.99999", "1.1", "0.00123", "33.33333", "7")
-EVERY_BREACH = " UNION ALL ".join(
-    f"(SELECT '{each.name}', found.* FROM ({each.breaches}) AS found)" for each in EVERY_INVARIANT
-)
-"""All that check_invariants looks for, in one round trip: it is asked after every step."""
+__all__ = ["TALLY", "Machine"]
 
 FATES = st.lists(st.sampled_from(Fate), max_size=4)
 PICK = st.integers(0, 60)
-ROUNDS = 12
-"""So many times two hours pass at the end of an example: enough for everything to end."""
-
+RARELY = st.sampled_from([False] * 9 + [True])
 NEWS = st.lists(
     st.tuples(PICK, st.sampled_from(["Partial", "In progress", "Processing", *FINAL]), st.integers(-3, 120)), max_size=4
 )
 QUANTITIES = st.integers(1, 60) | st.integers(1, 7_000)
+GIVEN = {
+    "Default": {},
+    "Mentions": {"usernames": "ann"},
+    "Mentions with Hashtags": {"usernames": "ann", "hashtags": "#tea"},
+    "Mentions Hashtag": {"hashtag": "#tea"},
+    "Mentions User Followers": {"username": "ann"},
+    "Mentions Media Likers": {"media": "https://example.com/p/1"},
+    "Comment Likes": {"username": "ann"},
+    "Poll": {"answer_number": "3"},
+    "Invites from Groups": {"groups": "one"},
+    "SEO": {"keywords": "tea"},
+    "Web Traffic": {},
+}
+LINES = {"Custom Comments": "comments", "Mentions Custom List": "usernames", "Comment Replies": "comments"}
+PACKAGES = {"Package": {}, "Custom Comments Package": {"comments": "one\ntwo"}}
+TYPES = st.sampled_from(["Default", *GIVEN, *LINES, *PACKAGES])
+DRAFTS = st.lists(st.tuples(TYPES, PICK, QUANTITIES, st.integers(-6, 3)), min_size=1, max_size=4)
+SENDING = st.sampled_from(
+    [None, None, None, "claim-before-commit", "claimed", "send-before-write", "answered", "settle-before-commit",
+     "settled", "drip-before-commit"]
+)  # fmt: skip
+ASKING = st.sampled_from(
+    [None, None, None, "follow-before-commit", "cancel-answer-before-commit", "reconcile-before-commit"]
+)
+POSTING = st.sampled_from([None, None, "look-before-commit", "looked", "subscribe-before-commit"])
 
 
-@dataclass
-class Tally:
-    """What the machine has done so far, over all its examples."""
-
-    examples: int = 0
-    steps: int = 0
-    states: Counter[str] = field(default_factory=Counter)
-    """How often an order was seen to come into a state: a machine that stops getting anywhere would find nothing."""
-
-
-TALLY = Tally()
-
-
-@dataclass
-class Owner:
-    """The owner's connection, for what no verb does: emptying the tables between examples."""
-
-    connection: "psycopg.Connection[tuple[object, ...]] | None" = None
-    tables: list[str] = field(default_factory=list)
-
-    def empty(self) -> None:
-        """Delete every row: of tables as small as these that is a hundred times as fast as truncating them."""
-        if self.connection is None or self.connection.closed:
-            self.connection = psycopg.connect(settings().folder.embedded_url("hawker"), autocommit=True)
-            found = self.connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-            self.tables = [str(row[0]) for row in found if row[0] not in KEPT]
-        statements = ["SET session_replication_role = replica"]
-        statements += [f"DELETE FROM {table}" for table in self.tables]
-        statements += ["SET session_replication_role = origin"]
-        statements += ["UPDATE catalogue_version SET version = version + 1"]
-        statements += ["UPDATE access_version SET version = version + 1"]
-        self.connection.execute("; ".join(statements).encode())
-        forget_catalogue()
-        open_house_accounts()
-
-
-OWNER = Owner()
-
-
-class Machine(RuleBasedStateMachine):
+class Machine(Ground):
     """Customers, orders, two upstream panels, staff and time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        OWNER.empty()
-        TALLY.examples += 1
-        self.panel = Panel()
-        self.peers: dict[int, Peer] = {}
-        self.expected = Expected(self.peers)
-        self.customers: list[OpenedCustomer] = []
-        self.services: dict[str, Service] = {}
-        self.rates: dict[int, str] = {}
-        self.links = 0
-        self.payments = 0
-        self.lost: list[tuple[int, int | None]] = []
-        self.is_whole = False
-        self.sweeps = self._worker()
-
-    # --- the parts ---------------------------------------------------------------------------------
-
-    def _worker(self) -> Sweeps:
-        return Sweeps(clock=self.panel.clock, opener=opener_of(self.peers))
 
     @initialize(amounts=st.lists(st.integers(1, 4_000_000), min_size=2, max_size=3))
     def open(self, amounts: list[int]) -> None:
@@ -124,6 +76,12 @@ class Machine(RuleBasedStateMachine):
             customer = self.panel.customer(credit="0")
             self.customers.append(customer)
             self._pay(customer, steps * 10)
+
+    # --- money -------------------------------------------------------------------------------------
+
+    @rule(pick=PICK, steps=st.integers(1, 1_000_000), twice=st.booleans())
+    def deposit(self, pick: int, steps: int, twice: bool) -> None:
+        self._pay(self.customer(pick), steps * 10, twice=twice)
 
     def _pay(self, customer: OpenedCustomer, micros: int, *, twice: bool = False) -> None:
         self.payments += 1
@@ -136,104 +94,126 @@ class Machine(RuleBasedStateMachine):
             assert isinstance(again, AlreadyCredited)
         self.expected.paid[customer.account_id] += micros
 
-    def customer(self, pick: int) -> OpenedCustomer:
-        return self.customers[pick % len(self.customers)]
+    @rule(pick=PICK, steps=st.integers(-1_000_000, 1_000_000).filter(bool))
+    def correct(self, pick: int, steps: int) -> None:
+        """Staff change a balance by hand, never below nothing."""
+        account_id, micros = self.customer(pick).account_id, steps * 10
+        said = {"actor": "staff", "reason": "because", "address": None}
+        if self.expected.balance(account_id) + micros < 0:
+            with pytest.raises(NotEnoughFunds):
+                correct_balance(account_id, micros, now=self.panel.clock.now(), **said)
+            return
+        correct_balance(account_id, micros, now=self.panel.clock.now(), **said)
+        self.expected.paid[account_id] += micros
 
-    def service(self, type_name: str, *, routes: int = 2) -> Service:
-        """The service of this type, made when it is first asked for."""
-        if type_name not in self.services:
-            rate = RATES[len(self.services) % len(RATES)]
-            service = self.panel.service(
-                type=type_name, rate=rate, minimum=1, maximum=5_000, cancel=True, refill=True, dripfeed=True
-            )
-            for position, provider_id in enumerate(list(self.peers)[:routes]):
-                Route.objects.create(
-                    service=service, provider_id=provider_id, upstream_service=1, cost_rate="0.0001", position=position
-                )
-            self.services[type_name] = service
+    @precondition(lambda self: self.services)
+    @rule(
+        pick=PICK,
+        which=PICK,
+        how=st.sampled_from(["rate", "agree", "percent"]),
+        rate=st.sampled_from(["0.5", "2.00001", "0.33333333", "0.00100001"]),
+        percent=st.sampled_from(["-50", "-12.5", "10", "33.33"]),
+        away=st.booleans(),
+    )
+    def reprice(self, pick: int, which: int, how: str, rate: str, percent: str, away: bool) -> None:
+        """A price changes: for everybody, for one customer and service, or for one customer."""
+        service = list(self.services.values())[which % len(self.services)]
+        account_id = self.customer(pick).account_id
+        if how == "rate":
+            Service.objects.filter(id=service.id).update(rate=rate)
             self.rates[service.id] = rate
-        return self.services[type_name]
+        elif how == "agree":
+            assert agree_rates([AgreedRate(account_id, service.id, None if away else rate)]) == [None]
+            self.agreed.pop((account_id, service.id), None)
+            if not away:
+                self.agreed[account_id, service.id] = rate
+        else:
+            price_accounts([account_id], percent=None if away else percent)
+            self.percents[account_id] = Fraction() if away else Fraction(percent)
 
-    def rate_of(self) -> Mapping[tuple[int, int], Fraction]:
-        return {
-            (customer.account_id, service_id): Fraction(rate)
-            for customer in self.customers
-            for service_id, rate in self.rates.items()
-        }
+    # --- orders ------------------------------------------------------------------------------------
 
-    def link(self) -> str:
-        self.links += 1
-        return f"https://example.com/{self.links}"
-
-    def order(self, pick: int) -> int:
-        """One of all orders, runs and posts included."""
-        numbers = list(self.expected.rows)
-        return numbers[-1 - pick % len(numbers)]
-
-    def has(self, state: str) -> bool:
-        return any(row.state == state for row in self.expected.rows.values())
-
-    def sweep(self, *kinds: WorkKind) -> None:
-        """A worker does what is due now."""
-
-        async def run() -> None:
-            await self.sweeps.expire()
-            await self.sweeps.wake_held()
-            for provider_id, kind in await self.sweeps.due():
-                if kind in kinds:
-                    await self.sweeps.run(provider_id, kind)
-
-        asyncio.run(run())
-
-    # --- what happens ------------------------------------------------------------------------------
-
-    @rule(pick=PICK, steps=st.integers(1, 1_000_000), twice=st.booleans())
-    def deposit(self, pick: int, steps: int, twice: bool) -> None:
-        self._pay(self.customer(pick), steps * 10, twice=twice)
-
-    @rule(drafts=st.lists(st.tuples(PICK, QUANTITIES), min_size=1, max_size=4))
-    def place(self, drafts: list[tuple[int, int]]) -> None:
+    @rule(drafts=DRAFTS, by_hand=st.booleans(), crash=RARELY)
+    def place(self, drafts: list[tuple[str, int, int, int]], by_hand: bool, crash: bool) -> None:
         """A batch of orders: each taken or refused as the balance that the ones before it left allows."""
-        service = self.service("Default")
-        asked, left = [], {}
-        for pick, quantity in drafts:
-            account_id = self.customer(pick).account_id
-            charge = price(self.rate_of()[account_id, service.id], quantity, package=False)
-            order = Asked(account_id, service.id, "Default", self.link(), quantity, charge)
-            available = left.setdefault(account_id, self.expected.balance(account_id))
-            taken = quantity <= service.maximum and charge <= available
-            left[account_id] -= charge if taken else 0
-            asked.append((order, taken))
-        answers = place_orders(
-            [
-                Draft(
-                    order.account_id, {"service": str(service.id), "link": order.link, "quantity": str(order.quantity)}
-                )
-                for order, _ in asked
-            ],
-            now=self.panel.clock.now(),
-        )
-        for (order, taken), answer in zip(asked, answers, strict=True):
-            assert isinstance(answer, int) == taken, (order, answer)
+        read = [self._draft(*draft, by_hand=by_hand) for draft in drafts]
+        if crash:
+            arm("place-before-commit=raise")
+            with pytest.raises(InjectedFault):
+                place_orders([draft for _, draft in read], now=self.panel.clock.now())
+            return
+        left: dict[int, int] = {}
+        answers = place_orders([draft for _, draft in read], now=self.panel.clock.now())
+        for (asked, _), answer in zip(read, answers, strict=True):
+            available = left.setdefault(asked.account_id, self.expected.balance(asked.account_id))
+            fits = asked.type in PACKAGES or asked.quantity <= 5_000
+            taken = fits and asked.charge <= available
+            assert isinstance(answer, int) == taken, (asked, answer)
             if isinstance(answer, int):
-                self.expected.asked[answer] = order
-            elif order.quantity <= service.maximum:
+                left[asked.account_id] -= asked.charge
+                self.expected.asked[answer] = asked
+            elif fits:
                 assert isinstance(answer, NotEnoughFunds)
+        # Balances were reckoned with what was asked for before; from now on with these as well.
 
-    @precondition(lambda self: self.has("queued"))
-    @rule(fates=FATES, others=FATES, seconds=st.sampled_from([1, 6, 40]))
-    def send(self, fates: list[Fate], others: list[Fate], seconds: int) -> None:
-        """What is due is sent, and the upstreams make of it what they like."""
+    def _draft(self, type_name: str, pick: int, quantity: int, runs: int, *, by_hand: bool) -> tuple[Asked, Draft]:
+        drips = runs > 0 and type_name in ("Default", "Web Traffic") and not by_hand
+        service = self.service(type_name, by_hand=by_hand)
+        account_id, link = self.customer(pick).account_id, self.link()
+        fields = {"service": str(service.id), "link": link}
+        if type_name in GIVEN:
+            fields |= GIVEN[type_name] | {"quantity": str(quantity)}
+        elif type_name in LINES:
+            fields["username"] = "ann"
+            quantity = quantity % 20 + 1
+            fields[LINES[type_name]] = "\n".join(f"word{number}" for number in range(quantity))
+        else:
+            fields |= PACKAGES[type_name]
+            quantity = 1
+        if drips:
+            fields |= {"runs": str(runs), "interval": "30"}
+            quantity *= runs
+        charge = price(self.rate_of()[account_id, service.id], quantity, package=type_name in PACKAGES)
+        asked = Asked(account_id, service.id, type_name, link, quantity, charge, runs=runs if drips else 0)
+        return asked, Draft(account_id, fields)
+
+    @rule(pick=PICK, low=st.integers(1, 50), more=st.integers(0, 50), posts=st.none() | st.integers(1, 3), old=PICK)
+    def subscribe(self, pick: int, low: int, more: int, posts: int | None, old: int) -> None:
+        """A subscription to what is posted, of which some are for old posts too."""
+        service, account_id = self.service("Subscriptions"), self.customer(pick).account_id
+        fields = {"service": str(service.id), "username": "anna", "min": str(low), "max": str(low + more), "delay": "0"}
+        fields |= {} if posts is None else {"posts": str(posts)}
+        fields |= {"old_posts": str(old % 3)} if old % 3 else {}
+        (answer,) = place_orders([Draft(account_id, fields)], now=self.panel.clock.now())
+        assert isinstance(answer, int)
+        self.expected.asked[answer] = Asked(account_id, service.id, "Subscriptions", "anna", low + more, 0, low=low)
+
+    @precondition(lambda self: self.has("active", "paused"))
+    @rule(posts=st.integers(0, 2), crash=POSTING)
+    def post(self, posts: int, crash: str | None) -> None:
+        """Something is posted, and the panel orders for it."""
+        for _ in range(posts):
+            self.feed.publish()
+        self.panel.clock.advance(hours=1)
+        with self.crashing(crash):
+            self.sweep(WorkKind.SUBSCRIBE)
+
+    @precondition(lambda self: self.has("queued", "active"))
+    @rule(fates=FATES, others=FATES, seconds=st.sampled_from([6, 1, 40, 2_000]), crash=SENDING, cut=RARELY)
+    def send(self, fates: list[Fate], others: list[Fate], seconds: int, crash: str | None, cut: bool) -> None:
+        """What is due is sent, and the upstreams make of it what they like; the database may go away meanwhile."""
         self.panel.clock.advance(seconds=seconds)
         for peer, theirs in zip(self.peers.values(), (fates, others), strict=True):
             peer.fates = list(theirs)
-        self.sweep(WorkKind.DISPATCH)
+            peer.on_call = [OWNER.cut] if cut else []
+        with self.crashing(crash):
+            self.sweep(WorkKind.DRIP, WorkKind.DISPATCH)
         for peer in self.peers.values():
-            peer.fates = []
+            peer.fates, peer.on_call = [], []
 
     @precondition(lambda self: any(peer.orders for peer in self.peers.values()))
-    @rule(news=NEWS, hours=st.sampled_from([1, 30, 0.01]), mute=st.booleans())
-    def poll(self, news: list[tuple[int, str, int]], hours: float, mute: bool) -> None:
+    @rule(news=NEWS, hours=st.sampled_from([1, 30, 0.01]), mute=st.booleans(), crash=ASKING)
+    def poll(self, news: list[tuple[int, str, int]], hours: float, mute: bool, crash: str | None) -> None:
         """Upstreams come on with orders, or take back what they said; the panel asks how its orders are."""
         made = [made for peer in self.peers.values() for made in peer.orders.values()]
         # Mostly of orders that go on: those that have ended are many in the end, and change nothing.
@@ -244,8 +224,9 @@ class Machine(RuleBasedStateMachine):
             order.status, order.remains = status, remains
         self.panel.clock.advance(hours=hours)
         for peer in self.peers.values():
-            peer.is_mute = mute
-        self.sweep(WorkKind.POLL, WorkKind.CANCEL, WorkKind.RECONCILE)
+            peer.is_mute = mute and not news
+        with self.crashing(crash):
+            self.sweep(WorkKind.POLL, WorkKind.CANCEL, WorkKind.RECONCILE)
         for peer in self.peers.values():
             peer.is_mute = False
 
@@ -256,14 +237,31 @@ class Machine(RuleBasedStateMachine):
         for peer in self.peers.values():
             peer.refuses_cancels = not willing
         account_id = None if staff else self.customer(picks[0]).account_id
-        numbers = [self.order(pick) for pick in picks]
-        before = self.expected.rows
+        self._cancel(account_id, [self.order(pick) for pick in picks])
+
+    def cancel_as_staff(self, order_id: int) -> None:
+        self._cancel(None, [order_id])
+
+    def _cancel(self, account_id: int | None, numbers: list[int]) -> None:
         asked = CancelAsk(account_id, [str(number) for number in numbers])
         (answers,) = request_cancels([asked], now=self.panel.clock.now())
         for number in numbers:
-            row, answer = before[number], answers[str(number)]
-            if isinstance(answer, Canceling):
+            row = self.expected.rows[number]
+            if isinstance(answers[str(number)], Canceling):
                 assert account_id in (None, row.account_id), "canceled by a stranger"
+                if number in self.expected.asked:
+                    self.expected.asked[number].stopped |= bool(self.expected.asked[number].runs)
+
+    @precondition(lambda self: self.by_hand())
+    @rule(pick=PICK, state=st.sampled_from([State.PARTIAL, State.COMPLETED, State.IN_PROGRESS]), remains=PICK)
+    def work(self, pick: int, state: State, remains: int) -> None:
+        """Staff come on with an order that is theirs, or try it with one that is not."""
+        theirs = [row for row in self.expected.rows.values() if row.service_id in self.by_hand() and not row.is_over]
+        row = theirs[pick % len(theirs)] if theirs else self.expected.rows.get(pick)
+        if row is not None:
+            self.deliver(row.id, state, remains % row.quantity if state is State.PARTIAL else None)
+
+    # --- what goes wrong ---------------------------------------------------------------------------
 
     @precondition(lambda self: self.has("queued"))
     @rule(wrote=st.booleans(), pick=PICK)
@@ -286,70 +284,44 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.has("unknown"))
     @rule(pick=PICK, how=st.sampled_from(["truly", "resend", "refund"]))
     def resolve(self, pick: int, how: str) -> None:
-        """A person decides of an unknown order: what is true, or what seems best."""
+        """A person decides of an unknown order."""
         unknown = [row for row in self.expected.rows.values() if row.state == "unknown"]
-        self._resolve(unknown[pick % len(unknown)], how)
+        self.resolve_row(unknown[pick % len(unknown)], how)
 
-    def _resolve(self, row: Row, how: str) -> None:
-        said = {"actor": "staff", "reason": "because", "now": self.panel.clock.now()}
-        provider_id = find_unknown(row.id).provider_id
-        bound = {other.upstream_id for other in self.expected.rows.values() if other.provider_id == provider_id}
-        orders = self.peers[provider_id].orders.values()
-        made = [made.number for made in orders if made.link == row.link and made.number not in bound]
-        if how == "truly" and made:
-            bind_order(row.id, made[-1], **said)
-            return
-        if made:
-            self.expected.decided.add(row.link)
-        (refund_order if how == "refund" else resend_order)(row.id, **said)
+    # --- refills -----------------------------------------------------------------------------------
 
-    # --- what must hold ----------------------------------------------------------------------------
-
-    @invariant()
-    def everything_holds(self) -> None:
-        TALLY.steps += 1
-        self.is_whole = False
-        self._look()
-        self.is_whole = True
-
-    def _look(self) -> None:
-        breaches, rows, balances = in_transaction(_read, pipelined=True)
-        assert breaches == []
-        before = self.expected.rows
-        TALLY.states.update(row.state for row in rows if row.id not in before or before[row.id].state != row.state)
-        self.expected.look(rows, balances, self.rate_of())
-
-    def teardown(self) -> None:
-        """Let everything come to its end: nothing is lost, and no escrow is left."""
-        if not self.is_whole:
-            return
+    @precondition(lambda self: self.has("completed", "partial"))
+    @rule(pick=PICK, who=PICK, fates=FATES, cut=RARELY)
+    def refill(self, pick: int, who: int, fates: list[Fate], cut: bool) -> None:
+        """A customer asks for a refill a day after the end, and the upstream for it, at most once."""
+        ended = [row for row in self.expected.rows.values() if row.state in ("completed", "partial")]
+        row = ended[-1 - pick % len(ended)]
+        account_id = row.account_id if who % 4 else self.customer(who).account_id
+        self.panel.clock.advance(hours=25)
+        (answers,) = request_refills([RefillAsk(account_id, [str(row.id)])], now=self.panel.clock.now())
+        assert account_id == row.account_id or not isinstance(answers[str(row.id)], int), "refilled for a stranger"
         for peer in self.peers.values():
-            peer.refuses_cancels = False
-        for _ in range(ROUNDS):
-            if all(row.is_over for row in self.expected.rows.values()):
-                break
-            self._come_to_an_end()
-        left = [row for row in self.expected.rows.values() if not row.is_over]
-        assert left == [], "orders that nothing more happens to"
-        report = check_invariants()
-        assert report.ok, report.breaches
-
-    def _come_to_an_end(self) -> None:
+            peer.fates = list(fates)
+            peer.on_call = [OWNER.cut] if cut else []
+        self.sweep(WorkKind.REFILL)
         for peer in self.peers.values():
-            for made in peer.orders.values():
-                if made.status not in FINAL:
-                    made.status = "Completed"
-        self.panel.clock.advance(hours=2)
-        self.sweep(*WorkKind)
-        self._look()
-        for row in list(self.expected.rows.values()):
-            if row.state == "unknown":
-                self._resolve(row, "truly")
-        self._look()
+            peer.fates, peer.on_call = [], []
 
+    @precondition(lambda self: any(peer.refills for peer in self.peers.values()))
+    @rule(status=st.sampled_from(["In progress", "Completed", "Rejected", "Pending"]), hours=st.sampled_from([1, 30]))
+    def follow(self, status: str, hours: int) -> None:
+        """Refills go on upstream, and the panel asks about them."""
+        for peer in self.peers.values():
+            for made in peer.refills.values():
+                made.status = status
+        self.panel.clock.advance(hours=hours)
+        self.sweep(WorkKind.FOLLOW)
 
-def _read(cursor: Cursor) -> tuple[list[object], list[Row], dict[int, int]]:
-    breaches = ask(cursor, EVERY_BREACH)
-    rows = ask(cursor, READ)
-    balances = ask(cursor, "SELECT id, balance_micros FROM account WHERE user_id IS NOT NULL")
-    return breaches.fetchall(), [Row(*row) for row in rows], dict(balances.fetchall())
+    @precondition(lambda self: self.has("completed", "partial"))
+    @rule(pick=PICK, state=st.sampled_from([RefillState.COMPLETED, RefillState.REJECTED]))
+    def resolve_refill(self, pick: int, state: RefillState) -> None:
+        """Staff end a refill by hand."""
+        numbers = [number for (number,) in OWNER.ask("SELECT id FROM refill ORDER BY id")[0]]
+        if numbers:
+            resolution = Resolution(numbers[pick % len(numbers)], state, "because")
+            resolve_refills([resolution], actor="staff", now=self.panel.clock.now())

@@ -11,6 +11,7 @@ from hawker.catalog.models import Service
 from hawker.core.failpoints import InjectedFault, arm
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.subscribe import order_for_posts
+from hawker.orders.models import Subscription
 from hawker.providers.models import Provider
 from panel import Panel
 from processes import SandboxProcess, ServeProcess
@@ -193,6 +194,23 @@ def test_it_pauses_on_an_empty_balance_and_goes_on_after_a_deposit(
     later(panel, seconds=1)
     assert links(panel, order) == [f"https://posts.example/{name}" for name in "bcde"]
     assert shown_status(server, customer, order)["status"] == "Active"
+
+
+def test_one_that_is_canceled_on_an_empty_balance_waits_for_funds_no_more(
+    panel: Panel, server: ServeProcess, feed: FeedPeer, service: Service
+) -> None:
+    customer = panel.customer(credit="0")
+    feed.post("anna", "a")
+    order = subscribe(server, customer, service)
+    later(panel)
+    feed.post("anna", "b", "a")
+    later(panel)
+    assert shown_status(server, customer, order)["status"] == "Paused"
+    assert server.call(customer.api_key, "cancel", orders=order).json == [{"order": order, "cancel": 1}]
+    assert Subscription.objects.get(order_id=order).needed_micros is None
+    credit(panel, customer, 10_000_000)
+    later(panel)
+    assert (shown_status(server, customer, order)["status"], children(panel, order)) == ("Canceled", [])
 
 
 def test_a_service_off_sale_pauses_it_and_posts_wait(

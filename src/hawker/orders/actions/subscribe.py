@@ -386,7 +386,9 @@ def _write_children(cursor: Cursor, children: Sequence[_Child], now: datetime) -
 def stop_subscriptions(cursor: Cursor, parents: Sequence[Parent], *, reason: str, now: datetime) -> Stopped:
     """End local subscriptions at once: posts that wait are not ordered for, orders that were made go on."""
     del now
-    ask(cursor, queries.DROP_WAITING, ([parent.order_id for parent in parents],))
+    order_ids = [parent.order_id for parent in parents]
+    ask(cursor, queries.DROP_WAITING, (order_ids,))
+    ask(cursor, queries.NEED_NOTHING, (order_ids,))
     return Stopped([Change(parent.order_id, parent.state, (State.CANCELED,), reason) for parent in parents])
 
 

@@ -163,6 +163,11 @@ SET_ASIDE = """
 
 DROP_WAITING = "DELETE FROM subscription_post WHERE order_id = ANY(%s::bigint[]) AND child_id IS NULL"
 
+NEED_NOTHING = """
+    UPDATE subscription SET needed_micros = NULL WHERE order_id = ANY(%s::bigint[]) AND needed_micros IS NOT NULL
+"""
+"""Of subscriptions that end while they wait for funds: else every credit from then on would find them waiting."""
+
 UPDATE_SUBSCRIPTIONS = """
     UPDATE subscription s SET parts = f.parts, posts_left = f.posts_left, needed_micros = f.needed_micros
       FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bigint[]) AS f(order_id, parts, posts_left, needed_micros)

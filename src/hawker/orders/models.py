@@ -107,8 +107,10 @@ class Order(models.Model):
             ),
         ]
         indexes = [
+            # None speaks of `state`, not even in its condition: each move of each order would then be written into
+            # every index of the table, where now most of them stay on their page (HOT). Unknown orders are found by
+            # their attempts (attempt_doubtful).
             models.Index(fields=["account_id", "id"], name="orders_account"),
-            models.Index(fields=["id"], condition=Q(state=State.UNKNOWN), name="orders_unknown"),
         ]
 
 
@@ -342,7 +344,8 @@ class Attempt(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    order = models.ForeignKey(Order, models.PROTECT, related_name="attempts")
+    # No index of its own: attempt_numbered begins with it.
+    order = models.ForeignKey(Order, models.PROTECT, related_name="attempts", db_index=False)
     kind = models.CharField(max_length=8, choices=AttemptKind)
     refill = models.ForeignKey(Refill, models.PROTECT, null=True, related_name="attempts", db_index=False)
     n = models.SmallIntegerField()

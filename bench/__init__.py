@@ -18,6 +18,7 @@ for the measurement: fsync, synchronous_commit, every trigger and constraint sta
     plain_django/    the comparator "a plain Django view", and why it is served as it is
     echo.py          the comparator "a bare ASGI echo"
     report.py        the table, results.json, and what fell since the committed one
+    documents.py     the tables that docs/performance.md and docs/scaling.md show of it
     instructions.py  apart from all this: one add's instructions under callgrind (one_add.py, callgrind.py)
     processes.py, tools.py
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from bench import report
+from bench import documents, report
 from bench.errors import CannotBench, RunFailed
 from bench.figures import Row
 from bench.plan import MANY_ORDERS, QUICK, Plan
@@ -94,6 +94,8 @@ def _write(options: argparse.Namespace, found: dict[str, object], rows: Sequence
     if path is not None:
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
         _say(f"written to {path}")
+        if path.resolve() in documents.FILES:
+            documents.write_documents()
 
 
 def _options() -> argparse.Namespace:

@@ -3,7 +3,8 @@
     .venv/bin/python deploy/two_nodes.py --data-dir nodes --demo
 
 It is what runs on several machines, with the machines left out: each node is a `hawker up` that is given the address of
-a database which is not its own, and the same secret key. Prints one JSON line when ready; Ctrl-C or SIGTERM stops
+a database which is not its own, and the same secrets. Commands are given the database's folder:
+`hawker customer add … --data-dir nodes/database`. Prints one JSON line when ready; Ctrl-C or SIGTERM stops
 everything in order: the nodes finish what they have in hand, then the database ends. Started again, it goes on.
 """
 
@@ -11,7 +12,6 @@ import argparse
 import contextlib
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -26,6 +26,7 @@ from hawker.host.errors import CannotHost
 from hawker.host.folder import make_folder
 from hawker.host.lock import lock_for_up
 from hawker.host.postgres import EmbeddedPostgres
+from hawker.host.secret_file import ensure_secrets, read_secrets
 
 _STOP_SECONDS = 60.0
 _TICK_SECONDS = 0.2
@@ -56,7 +57,7 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace, database: EmbeddedPostgres) -> None:
-    env = _environment(database, _secret(options.data_dir))
+    env = _environment(database)
     migrate = _hawker("migrate", "--data-dir", options.data_dir / "node-1")
     if subprocess.run(migrate, env=env, stdout=sys.stderr, check=False).returncode:
         raise _Failed("the database could not be brought to this version")
@@ -145,24 +146,20 @@ def _ready(process: "subprocess.Popen[str]") -> dict[str, Any]:
     return ready
 
 
-def _environment(database: EmbeddedPostgres, secret: str) -> dict[str, str]:
-    """What makes a `hawker` a part of this set-up; the same on every node."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("HAWKER_DATA_DIR")}
-    return {**others, "HAWKER_DATABASE_URL": _url(database), "HAWKER_SECRET_KEY": secret}
+def _environment(database: EmbeddedPostgres) -> dict[str, str]:
+    """What makes a `hawker` a part of this set-up, the same on every node: the address of the database and the secrets,
+    which lie in its folder.
+    """
+    ensure_secrets(database.folder)
+    shared = read_secrets(database.folder)
+    others = {name: value for name, value in os.environ.items() if name != "HAWKER_DATA_DIR"}
+    return {**others, "HAWKER_DATABASE_URL": _url(database)} | {
+        f"HAWKER_{name.upper()}": str(value) for name, value in shared.items()
+    }
 
 
 def _url(database: EmbeddedPostgres) -> str:
     return database.folder.embedded_url("hawker")
-
-
-def _secret(folder: Path) -> str:
-    """The secret key that all nodes share, made at the first start."""
-    path = folder / "secret_key"
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-    return path.read_text()
 
 
 def _hawker(*words: str | Path) -> list[str]:

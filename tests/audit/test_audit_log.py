@@ -19,6 +19,7 @@ from hawker.ledger.customers import change_balance
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds
 from hawker.ledger.models import Correction, Deposit, Transfer
 from hawker.orders.invariants import check_invariants
+from one_process import Call, run_commands
 from panel import Panel
 from processes import hawker
 
@@ -237,3 +238,18 @@ def test_the_log_is_listed_by_whom_what_and_whom_about(panel: Panel) -> None:
     assert listed("--action", "key") == ["key.revoke"]
     assert listed("--subject", "key:2", "--limit", "1") == ["keyring.add"]
     assert listed("--since", "2999-01-01") == []
+
+
+def test_what_was_done_to_one_customer_is_listed(panel: Panel, account: int) -> None:
+    """Their balance by the account, their keys by number, all else by the address; nobody else's."""
+    user = User.objects.get(account__id=account)
+    panel.customer()
+    calls = [
+        Call(("key", "add", user.email)),
+        Call(("customer", "disable", user.email)),
+        Call(("audit", "list", "--customer", user.email.upper())),
+        Call(("audit", "list", "--customer", "stranger@example.com")),
+    ]
+    *_, listed, stranger = run_commands(calls)
+    assert [event["action"] for event in listed.answer] == ["customer.disable", "key.add", "balance.deposit"]
+    assert (stranger.code, stranger.stdout) == (1, "")

@@ -129,17 +129,19 @@ def list_audit_events(
     actor: str | None = None,
     action: str | None = None,
     subject: str | None = None,
+    subjects: Sequence[tuple[str, str]] | None = None,
     since: datetime | None = None,
     limit: int,
 ) -> list[dict[str, Any]]:
     """The newest events first: of one actor, of an action (`key.revoke`, or `key` for all of its), about one subject
-    (`provider:acme`, or `provider` for all of its)."""
+    (`provider:acme`, or `provider` for all of its), about any of some subjects, each a kind and an id."""
+    kinds, ids = columns(subjects, 2) if subjects is not None else (None, None)
     kind, colon, number = (subject or "").partition(":")
     subject_id = number if colon else None
     under = None if action is None else f"{action}."
     parameters = (
         *(actor, actor, action, action, under, kind or None, kind or None, subject_id, subject_id),
-        *(since, since, limit),
+        *(kinds, kinds, ids, since, since, limit),
     )
     rows = in_transaction(lambda cursor: ask(cursor, queries.LIST_EVENTS, parameters).fetchall())
     names = ("event", "at", "actor", "actor_kind", "address", "action")

@@ -21,6 +21,7 @@ LIST_EVENTS = """
        AND (%s::text IS NULL OR action = %s OR starts_with(action, %s))
        AND (%s::text IS NULL OR subject_kind = %s)
        AND (%s::text IS NULL OR subject_id = %s)
+       AND (%s::text[] IS NULL OR (subject_kind, subject_id) IN (SELECT * FROM unnest(%s::text[], %s::text[])))
        AND (%s::timestamptz IS NULL OR at >= %s)
      ORDER BY id DESC LIMIT %s
 """

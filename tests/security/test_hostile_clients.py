@@ -1,9 +1,12 @@
 """Clients that send too much, too slowly or too often: they are turned out, and nobody else waits for them."""
 
+import json
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import psutil
@@ -12,6 +15,8 @@ import pytest
 
 from hawker.catalog.models import Service
 from hawker.core.settings import settings
+from hawker.core.sparing import MOST as MOST_LINES
+from hawker.core.sparing import SECONDS
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import Order
 from panel import Panel
@@ -268,3 +273,23 @@ def test_bodies_in_crumbs_cost_no_more_than_their_bytes(door: ServeProcess, cust
         for byte in post_form(key=customer.api_key, action="balance"):
             connection.sendall(bytes([byte]))
         assert b'"balance"' in connection.recv(65_536)
+
+
+def test_a_log_does_not_grow_at_a_strangers_word(panel: Panel, tmp_path: Path) -> None:
+    """Things that the server has a line for: no HTTP, offers of other protocols, wrong keys, crowds."""
+    upgrade = b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    path = tmp_path / "log"
+    limits = {"HAWKER_CONNECTIONS_PER_ADDRESS": "50", "HAWKER_LOG_LEVEL": "info"}
+    with path.open("wb") as log, start_serve(limits, log=log) as door:
+        for _ in range(150):
+            for request in (b"\x16\x03\x01 no HTTP\r\n\r\n", upgrade, post_form(key="wrong", action="balance")):
+                with Wire(door.url) as wire, suppress(ConnectionError, AssertionError):
+                    wire.ask(request)
+        with ExitStack() as stack:
+            for _ in range(150):
+                stack.enter_context(connect(door))
+        lines = path.read_text().splitlines()
+    kinds = Counter(json.loads(line)["event"].partition(" (and")[0] for line in lines)
+    assert kinds, "it says something"
+    seconds_passed = 60
+    assert max(kinds.values()) <= (seconds_passed / SECONDS + 1) * MOST_LINES, kinds

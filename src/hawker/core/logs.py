@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from hawker.core.redaction import GONE, is_secret_name, know, redacted, redacted_value
+from hawker.core.sparing import Sparing
 from hawker.core.terminal import shown, shown_json
 
 HIDDEN = "hidden"
@@ -48,6 +49,9 @@ def configure_logs(level: str, *, secrets: tuple[str, ...] = ()) -> None:
     # The engine tells of every job (a panel runs one every second), the server of every start.
     for chatty in ("procrastinate", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # It has a line for everything that is no HTTP, and whoever sends that can send much of it.
+    server = logging.getLogger("uvicorn.error")
+    server.filters[:] = [Sparing()]
     # What ends a process or a thread is told by Python itself, past all logging.
     sys.excepthook = _tell
     threading.excepthook = lambda told: _tell(told.exc_type, told.exc_value, told.exc_traceback)

@@ -17,6 +17,9 @@ GONE = "[redacted]"
 SHORTEST = 6
 """A shorter text is no secret that one could search for: it would be found in words."""
 
+_LONGEST = 65_536
+"""Of a longer text the rest is left out: it is nothing for a log, and looking through it takes time."""
+
 _MOST_KNOWN = 10_000
 _DEEPEST = 12
 
@@ -24,15 +27,19 @@ _WORDS = r"(?:key|token|secret|password|passwd|pwd|authorization|cookie|pepper|c
 _SECRET_NAME = re.compile(rf"(?:.*[_\W])?{_WORDS}", re.IGNORECASE)
 
 _QUOTED = re.compile(
-    rf"""((["'])[\w-]*{_WORDS}\2\s*(?::|=>?|,)\s*b?)(["'])((?:\\.|(?!\3).)+)(?:\3|\Z)""", re.IGNORECASE | re.DOTALL
+    rf"""((["'])[\w-]{{0,64}}{_WORDS}\2\s*(?::|=>?|,)\s*b?)(["'])((?:\\.|(?!\3).)+)(?:\3|\Z)""",
+    re.IGNORECASE | re.DOTALL,
 )
 """`"key": "…"` as JSON and Python write it, also where the text was cut before its end."""
 
-_PART = re.compile(rf"""(name="?[\w-]*{_WORDS}"?[^\r\n]*(?:\r?\n)(?:[^\r\n]+\r?\n)*\r?\n)([^\r\n]+)""", re.IGNORECASE)
+_PART = re.compile(
+    rf"""(name="?[\w-]{{0,64}}{_WORDS}"?[^\r\n]{{0,200}}\r?\n(?:[^\r\n]{{1,200}}\r?\n){{0,8}}\r?\n)([^\r\n]+)""",
+    re.IGNORECASE,
+)
 """A part of a multipart form."""
 
 _AFTER_NAME = re.compile(
-    rf"""(\b[\w-]*{_WORDS}(?:\\*["']|%22|&quot;)*\s?(?:=>?|:|%3[AD])\s*(?:b?\\*["']|%22|&quot;|[(\[])*"""
+    rf"""({_WORDS}(?:\\*["']|%22|&quot;)*\s?(?:=>?|:|%3[AD])\s*(?:b?\\*["']|%22|&quot;|[(\[])*"""
     rf"""|\b{_WORDS}\W{{1,4}}(?=[^\s&"',}}]{{8}}))(?!\[?redacted\])([^\s&;"'<>,}})\]\\]{{4,}})""",
     re.IGNORECASE,
 )
@@ -86,6 +93,8 @@ def without(text: str, secrets: Iterable[str]) -> str:
 def redacted(text: str, hidden: Iterable[str] = ()) -> str:
     """The text without what is, or may be, a secret; `hidden` are those that only the caller knows."""
     text = without(without(text, hidden), _known)
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}… ({len(text) - _LONGEST} characters more)"
     text = _QUOTED.sub(rf"\1\3{GONE}\3", text)
     text = _PART.sub(rf"\1{GONE}", text)
     text = _SCHEME.sub(rf"\1{GONE}", text)

@@ -1,6 +1,7 @@
 """A subscription whose posts Hawker finds itself: from the feed to orders, cent by cent."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from subscribing import children, credit, later, links, shown_status, subscribe
 from hawker.catalog.models import Service
 from hawker.core.failpoints import InjectedFault, arm
 from hawker.ledger.customers import OpenedCustomer
+from hawker.orders.actions.holds import release_orders
+from hawker.orders.actions.restored import hold_restored
 from hawker.orders.actions.subscribe import order_for_posts
 from hawker.orders.models import Subscription
+from hawker.providers.health import resume_provider
 from hawker.providers.models import Provider
 from panel import Panel
 from processes import SandboxProcess, ServeProcess
@@ -353,3 +357,29 @@ def test_what_cannot_be_subscribed_to_is_refused_and_nothing_is_written(
     assert answer.error == "Incorrect old_posts"
     assert (Order.objects.count(), Subscription.objects.count(), Feed.objects.count()) == (0, 0, 0)
     assert panel.balance(customer) == 10_000_000
+
+
+def test_after_a_restore_no_post_is_ordered_for_until_a_person_lets_it_go(
+    panel: Panel,
+    server: ServeProcess,
+    sandbox: SandboxProcess,
+    upstream: Provider,
+    feed: FeedPeer,
+    service: Service,
+    customer: OpenedCustomer,
+) -> None:
+    feed.post("anna", "a")
+    order = subscribe(server, customer, service)
+    later(panel)
+    now = panel.clock.now()
+    # The old panel may have ordered for this post, which the copy has not seen.
+    feed.post("anna", "b", "a")
+    found = hold_restored(taken_at=now - timedelta(minutes=1), now=now)
+    assert found.held_subscriptions == [order]
+    resume_provider(upstream.id, by="anna", now=now)
+    later(panel)
+    later(panel)
+    assert (children(panel, order), sandbox.calls("add")) == ([], [])
+    release_orders([order], at_a_loss=False, actor="anna", reason="it was not", now=panel.clock.now())
+    later(panel)
+    assert links(panel, order) == ["https://posts.example/b"]

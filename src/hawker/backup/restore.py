@@ -1,5 +1,6 @@
 """Bringing a backup back, into a new data folder or an empty database: checked, loaded, finished, put in place."""
 
+import os
 import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def _into_database(
             if not place.was_cut_off:
                 _unmark(place)
             raise
-        if _secrets_of_file(chosen) != tomllib.loads(secrets):
+        if _secrets_of(chosen.folder.secrets_file) != tomllib.loads(secrets):
             write_secrets(chosen.folder, secrets)
         finished = finish(place, manifest)
         failpoint("restore-finished")
@@ -125,14 +126,17 @@ def _check_settings(chosen: Settings, manifest: Manifest, secrets: str, *, repla
             f"the backup is of a panel in {manifest.currency}, this one is set to {chosen.currency}: set "
             f"HAWKER_CURRENCY={manifest.currency}, or currency in hawker.toml; nothing was changed"
         )
-    of_file, of_backup = _secrets_of_file(chosen), tomllib.loads(secrets)
+    of_file, of_backup = _secrets_of(chosen.folder.secrets_file), tomllib.loads(secrets)
+    of_settings = _secrets_of(chosen.folder.settings_file)
     for name in ("secret_key", "encryption_key"):
         setting = getattr(chosen, name)
         ours = setting.get_secret_value() if setting else None
         # From anywhere but secrets.toml, which is replaced, the panel would go on with a key that opens nothing.
-        if ours is not None and ours != of_file.get(name) and ours != of_backup.get(name):
+        variable = f"HAWKER_{name.upper()}"
+        elsewhere = name in of_settings or not os.environ.keys().isdisjoint({variable, f"{variable}_FILE"})
+        if elsewhere and ours != of_backup.get(name):
             raise CannotRestore(
-                f"HAWKER_{name.upper()} (or hawker.toml) is another secret than the backup's: unset it, and the "
+                f"{variable} (or hawker.toml) is another secret than the backup's: unset it, and the "
                 "backup's is put into secrets.toml; nothing was changed"
             )
     # Other encryption keys may have come by a rotation since, and belong to nothing of the copy.
@@ -144,6 +148,5 @@ def _check_settings(chosen: Settings, manifest: Manifest, secrets: str, *, repla
         )
 
 
-def _secrets_of_file(chosen: Settings) -> dict[str, object]:
-    file = chosen.folder.secrets_file
+def _secrets_of(file: Path) -> dict[str, object]:
     return tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

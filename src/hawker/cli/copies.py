@@ -101,13 +101,14 @@ def run_finish(taken_at: datetime) -> None:
     """The second half of a restore, inside the loaded database."""
     with panel(access=Access.OWNER):
         from hawker.cli.migrate import CannotMigrate, migrate
-        from hawker.orders.actions.restored import hold_restored
+        from hawker.orders.actions.restored import hold_restored, skip_numbers
         from hawker.orders.invariants import check_invariants
 
         with sentences(CannotMigrate):
             migrate(restoring=True)
         with changing("restore.finish") as change:
             held = hold_restored(taken_at=taken_at, now=SystemClock().now())
+            skip_numbers()
             change.note("panel", "restored", after={"taken_at": taken_at.isoformat(), "unknown": held.unknown_orders})
         report = check_invariants(progress=lambda item: progress(f"checking {item.name}: {item.meaning}"))
         progress_done()

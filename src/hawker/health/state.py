@@ -99,7 +99,7 @@ def read_health(*, now: datetime) -> Health:
         return Health(
             work=open_work,
             held=held,
-            orders=_orders(cursor),
+            orders=_orders(cursor, open_work),
             unknown=unknown,
             unknown_seconds=_age(now, unknown_since) or 0.0,
             alerts=dict(ask(cursor, queries.ALERTS).fetchall()),
@@ -139,15 +139,14 @@ def _work(cursor: Cursor, closed: Collection[str], now: datetime) -> tuple[list[
     return open_work, held
 
 
-def _orders(cursor: Cursor) -> dict[str, int]:
-    """How many orders are in each state: those that are open counted, all others as the database guesses them."""
-    counted: dict[str, int] = dict(ask(cursor, queries.OPEN_ORDERS, (queries.MOST_OPEN,)).fetchall())
+def _orders(cursor: Cursor, open_work: Sequence[OpenWork]) -> dict[str, int]:
+    """How many orders are in each state: those that are open counted, unless they are many, all others as the database
+    guesses them."""
     guessed: dict[str, int] = dict(ask(cursor, queries.GUESSED_ORDERS).fetchall())
-    if sum(counted.values()) >= queries.MOST_OPEN:
+    if sum(item.rows for item in open_work) >= queries.MOST_OPEN:
         return guessed
-    return {state: guessed.get(state, 0) for state in FINISHED} | {
-        state: counted.get(state, 0) for state in State.values if state not in FINISHED
-    }
+    counted: dict[str, int] = dict(ask(cursor, queries.OPEN_ORDERS, (queries.MOST_OPEN,)).fetchall())
+    return {state: (guessed if state in FINISHED else counted).get(state, 0) for state in State.values}
 
 
 def known_migrations() -> frozenset[str]:

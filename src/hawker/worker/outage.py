@@ -65,15 +65,16 @@ class Outage(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """False for what the engine or its pool says of an outage: that was told already."""
-        if not record.name.startswith(("procrastinate", "psycopg.pool")):
+        if not record.name.startswith(("procrastinate", "psycopg")):
             return True
         error = record.exc_info[1] if record.exc_info else None
         found = next((cause for cause in _causes(error) if isinstance(cause, _AWAY)), None)
         if found is not None:
             self.note(found)
             return False
-        if record.name == "psycopg.pool" and record.levelno == logging.WARNING:
-            self.note(record.getMessage())
+        told = record.getMessage()
+        if record.levelno == logging.WARNING and (record.name == "psycopg.pool" or "OperationalError" in told):
+            self.note(told)
             return False
         return True
 

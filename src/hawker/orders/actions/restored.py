@@ -70,11 +70,15 @@ def hold_restored(*, taken_at: datetime, now: datetime) -> Restored:
             Event(order, State(state), State(state), f"held: {why}") for order, state in (drips | subscriptions).items()
         ]
         write_events(cursor, held, actor=ACTOR, now=now)
-        ask(cursor, queries.SKIP_NUMBERS, (SKIPPED_NUMBERS, ["orders", "refill"]))
         failpoint("restored-before-commit")
         return Restored(sorted(paused), orders, refills, sorted(drips), sorted(subscriptions))
 
     return in_transaction(work)
+
+
+def skip_numbers() -> None:
+    """Give new orders and refills numbers that the panel has not told anybody since the backup. As the owner only."""
+    in_transaction(lambda cursor: ask(cursor, queries.SKIP_NUMBERS, (SKIPPED_NUMBERS, ["orders", "refill"])))
 
 
 def _note_unknown(cursor: Cursor, text: str, now: datetime) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from django.db import transaction
 
 from hawker.accounts.actions import KeyAsk, read_grants, revoke_key
 from hawker.accounts.models import ApiKey
@@ -192,19 +193,22 @@ def test_secrets_of_the_environment_are_changed_there_and_taken_over_by_the_comm
         read_access(upstream.id)
 
 
-def test_a_rotation_waits_for_a_key_that_is_being_saved(upstream: Provider) -> None:
+def test_a_rotation_waits_for_a_key_that_is_being_saved(
+    panel: Panel, upstream: Provider, sandbox: SandboxProcess
+) -> None:
     """It would miss that key, which would then be left under the old secret."""
     before = file()
     words = [sys.executable, "-m", "hawker", "secrets", "rotate"]
-    with psycopg.connect(settings().folder.embedded_url("hawker_app")) as saving:
-        saving.execute("SELECT pg_advisory_xact_lock_shared(1937008997)")
+    with transaction.atomic():
+        second = panel.provider(sandbox, name="second")
         rotating = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         with psycopg.connect(settings().folder.embedded_url("hawker"), autocommit=True) as looking:
             waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
             eventually("the rotation waits", lambda: looking.execute(waits).fetchone() is not None)
         assert file() == before
     said, _ = rotating.communicate(timeout=60)
-    assert msgspec.json.decode(said) == {"new_secret": True, "providers": 1}
+    assert msgspec.json.decode(said) == {"new_secret": True, "providers": 2}
+    assert all(Keyring(file()["encryption_key"]).is_current(cipher(each)) for each in (upstream, second))
 
 
 def test_what_else_the_file_holds_stays(tmp_path: Path) -> None:

@@ -79,11 +79,9 @@ def test_a_key_of_any_look_is_taken_out_by_the_word_before_it(key: str, text: st
 
 
 @pytest.mark.parametrize("key", [LEGACY, 'with "quotes" and \\ slashes', "ключ от панели", "x" * 8])
-@pytest.mark.parametrize("write", [str, quote, quote_plus, json.dumps, lambda text: urlencode({"link": text}), repr])
+@pytest.mark.parametrize("write", [str, quote, quote_plus, json.dumps, lambda text: urlencode({"link": text})])
 def test_a_secret_that_is_known_is_taken_out_in_every_usual_writing(key: str, write: Any) -> None:
     written = write(key)
-    if write is repr and written[1:-1] != key:
-        pytest.skip("Python's own escapes are not a usual writing of other programs")
     shown = without(f"they said {written}, and so on", [key])
     assert key not in shown
     assert written.strip("\"'").removeprefix("link=") not in shown

@@ -11,6 +11,7 @@ for the measurement: fsync, synchronous_commit, every trigger and constraint sta
     stack.py         the database, the panel, the comparators: started, verified, stopped
     fill.py          customers, services and orders by set SQL, through the triggers; the bodies that loads send
     bulk.py          the same for millions of orders, past the triggers
+    placing.py       many orders that wait to be sent
     measuring.py     one side under load with the CPU of each process group; several sides in turns
     load.py          wrk, with load.lua
     sql.py           pgbench, with its script of one order per transaction

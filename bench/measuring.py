@@ -122,7 +122,7 @@ def measure(stack: Stack, sides: Mapping[str, Side]) -> dict[str, Figure]:
     _turn(sides, figures, plan.warm_seconds)
     turns: list[dict[str, Run]] = []
     quiet: list[dict[str, Run]] = []
-    while len(quiet) < plan.runs and len(turns) < plan.runs + plan.extra_turns:
+    while len(turns) < plan.runs or (len(quiet) < plan.runs and _may_repeat(stack, len(turns))):
         turn = _turn(sides, figures, plan.seconds)
         for name, run in turn.items():
             _show(name, run)
@@ -134,6 +134,12 @@ def measure(stack: Stack, sides: Mapping[str, Side]) -> dict[str, Figure]:
         for name, run in turn.items():
             (figures[name].runs if turn in counted else figures[name].left_out).append(run)
     return figures
+
+
+def _may_repeat(stack: Stack, turns: int) -> bool:
+    plan = stack.plan
+    young = time.monotonic() - stack.begun < plan.repeat_until_seconds
+    return young and turns < plan.runs + plan.extra_turns
 
 
 def _turn(sides: Mapping[str, Side], figures: Mapping[str, Figure], seconds: int) -> dict[str, Run]:

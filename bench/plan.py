@@ -20,6 +20,8 @@ class Plan:
     """Of each side; sides take turns, so that a neighbour's noise on the machine meets all of them."""
     extra_turns: int = 2
     """To repeat disturbed ones, for each work."""
+    repeat_until_seconds: float = 330.0
+    """After so long nothing is repeated any more: on a machine that is never quiet the whole would take too long."""
     connections: int = 64
     serve_processes: int = 1
     """As `hawker up` starts them."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Stack:
     secret: str
     env: Mapping[str, str]
     durability: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
     _filled: Filled | None = None
     _servers: dict[str, Server] = field(default_factory=dict)
 

@@ -14,8 +14,8 @@ import psycopg
 
 from bench.errors import RunFailed
 from bench.figures import Row
+from bench.placing import place_many
 from bench.processes import cpu_seconds, die_with_parent, run_timed
-from bench.sql import run_pgbench
 from bench.stack import Stack
 from bench.upstream import KEY, Upstream, running_upstream
 from bench.works.bench import Bench
@@ -27,7 +27,11 @@ _LINES = 32
 
 _PATIENCE_SECONDS = 180.0
 
-_QUEUED = "SELECT count(*) FROM work WHERE kind = 'dispatch' AND provider_id = %s AND due_at <= now()"
+_UNSENT = """
+    SELECT %s - count(*) FROM attempt WHERE kind = 'add' AND state = 'accepted' AND id > %s
+"""
+"""Not until nothing is due: what is claimed is due later, and a worker that is stopped then gives it back."""
+
 _HOLD_BACK = "UPDATE work SET due_at = now() + interval '1 day' WHERE due_at <= now() + interval '2 hours'"
 _DUE = """
     UPDATE work w SET due_at = now()
@@ -142,27 +146,15 @@ def _connect(stack: Stack) -> "psycopg.Connection[tuple[Any, ...]]":
 
 
 def _fill_queue(stack: Stack, count: int) -> None:
-    """Have `count` orders for the first provider due and everything else not."""
-    filled = stack.filled
+    """Have `count` orders for the first provider waiting and nothing due."""
     with _connect(stack) as connection:
         connection.execute(_HOLD_BACK)
         row = connection.execute(
-            "SELECT count(*) FROM work WHERE kind = 'dispatch' AND provider_id = %s", (filled.provider_id,)
+            "SELECT count(*) FROM work WHERE kind = 'dispatch' AND provider_id = %s", (stack.filled.provider_id,)
         ).fetchone()
-    while row is None or row[0] < count:
-        ranges = {
-            "first_account": filled.accounts[0],
-            "last_account": filled.accounts[-1],
-            "first_service": filled.services[0],
-            "last_service": filled.services[-1],
-            "provider": filled.provider_id,
-        }
-        run_pgbench(stack.pgbench, stack.url, stack.folder, ranges=ranges, clients=16, seconds=1, env=stack.env)
-        with _connect(stack) as connection:
-            connection.execute(_HOLD_BACK)
-            row = connection.execute(
-                "SELECT count(*) FROM work WHERE kind = 'dispatch' AND provider_id = %s", (filled.provider_id,)
-            ).fetchone()
+        assert row is not None, "count() answers a row"
+        if row[0] < count:
+            place_many(connection, stack.filled, count - row[0])
 
 
 def _send_all(stack: Stack, count: int) -> tuple[int, float]:
@@ -172,7 +164,7 @@ def _send_all(stack: Stack, count: int) -> tuple[int, float]:
         assert last is not None, "max() answers a row"
         with running_worker(stack):
             connection.execute(_DUE, (stack.filled.provider_id, count))
-            _until_none(connection, _QUEUED, (stack.filled.provider_id,))
+            _until_none(connection, _UNSENT, (count, *last))
         sent = connection.execute(_SENT, last).fetchone()
     if sent is None or sent[0] != count:
         raise RunFailed(f"{sent} of {count} orders were accepted upstream")

@@ -1,7 +1,7 @@
 """Runs commands of `hawker` one after the other in one process, which saves a start for each.
 
 As a program it reads a JSON list of calls from stdin and writes a JSON list of what became of them. `run_commands`
-starts it; each command finds its own environment and stdin. Not for `migrate`, which is another login of the database.
+starts it; each command finds its own environment and stdin.
 """
 
 import contextlib
@@ -60,7 +60,6 @@ def _run(call: Call) -> Done:
     out, err = io.StringIO(), io.StringIO()
     ours = dict(os.environ)
     os.environ.update(call.environment)
-    settings.cache_clear()
     sys.stdin = io.TextIOWrapper(io.BytesIO(call.given.encode()))
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 from accounting import ask_owner
-from commit_tap import CommitTap, Cut
 
+from commit_tap import CommitTap, Cut
 from panel import Panel
 
 NOT_KNOWN = "hawker: the database ended at its COMMIT, so nobody knows whether it was done: look before you repeat it\n"

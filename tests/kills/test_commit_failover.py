@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 from accounting import ask_owner
-from commit_tap import CommitTap, Cut
 from servers import Slot
 
 from cluster import bring_back, kill_postmaster
+from commit_tap import CommitTap, Cut
 from hawker.host.postgres import EmbeddedPostgres
 from hawker.ledger.customers import OpenedCustomer
 from panel import Panel

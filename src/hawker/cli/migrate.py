@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from hawker.cli.output import say
 from hawker.core.clock import SystemClock
 from hawker.core.database import APP_ROLE
 from hawker.core.settings import settings
@@ -47,6 +46,7 @@ def migrate(*, restoring: bool = False) -> None:
 
     from hawker.ledger.actions import open_house_accounts
     from hawker.ledger.errors import WrongCurrency
+    from hawker.providers.rotation import keep_secrets
 
     role = settings().database_role if settings().database_url is not None else APP_ROLE
     _check_server()
@@ -62,19 +62,7 @@ def migrate(*, restoring: bool = False) -> None:
     except WrongCurrency as error:
         raise CannotMigrate(str(error)) from error
     if settings().secret_key is not None:
-        _look_at_secrets(settings().require_secret())
-
-
-def _look_at_secrets(secret_key: str) -> None:
-    """Remember the secrets of a new database, and say it where those of an old one are not there."""
-    from hawker.providers.rotation import examine_sealing, keep_secrets
-
-    keep_secrets(secret_key, now=SystemClock().now())
-    told = examine_sealing(secret_key)
-    if told.secret_key_fits is False:
-        say("hawker: the secret key is not the one that API keys were made under: none of them is recognised")
-    if told.lost:
-        say(f"hawker: the secrets do not open the keys of {', '.join(told.lost)}: no orders can be sent there")
+        keep_secrets(settings().require_secret(), now=SystemClock().now())
 
 
 def rights_for(role: str) -> Sequence[str]:

@@ -51,14 +51,17 @@ def in_transaction(work: Callable[[Cursor], Result], *, pipelined: bool = False)
                 phase.committing = True
             return result
         except psycopg.Error as error:
-            lost = _is_lost()
+            # The driver's own words, without a code: it got another number of answers than it asked for, as when the
+            # database says right behind the COMMIT's answer that it ends (seen). Nothing of that connection is sure.
+            confused = isinstance(error, psycopg.InternalError) and error.sqlstate is None
+            lost = confused or _is_lost()
             # A server that takes no writes (a standby by now, or a restore is at work on it) may not be the next one.
             reads_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
             if lost or reads_only or (pipelined and not connection.in_atomic_block):
                 # After an error the server skips the rest of a pipeline, and the driver goes on believing that what was
                 # skipped is prepared: the connection would fail at it for ever (seen).
                 connection.close()
-            if not (isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or reads_only):
+            if not (isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or reads_only or confused):
                 raise
             rolled_back = isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
             again = rolled_back or (not phase.committing and lost)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from hawker.accounts.models import ApiKey, SecretName
+from hawker.accounts.models import SecretName
 from hawker.accounts.rules import check_of
 from hawker.accounts.secret_checks import change_check, keep_check, read_checks
 from hawker.audit.actions import Actor, AuditEvent, record_audit
@@ -66,14 +66,11 @@ def _is_cut_off(cursor: Cursor, ring: Keyring, sealed: list[bytes]) -> bool:
 def keep_secrets(secret_key: str, *, now: datetime) -> None:
     """Remember by which secrets this database is written, where that is not known. Run by `hawker migrate`.
 
-    An encryption key that does not open what is there is not remembered: it is not the one. A lost `secret_key` is
-    mourned until no API key is left that was made under it.
+    An encryption key that does not open what is there is not remembered: it is not the one.
     """
 
     def work(cursor: Cursor) -> None:
         ring = read_keyring()
-        if not ApiKey.objects.live(now).exists():
-            change_check(cursor, SecretName.SECRET_KEY, secret_key, now=now)
         keep_check(cursor, SecretName.SECRET_KEY, secret_key, now=now)
         if all(ring.is_current(row[2]) for row in ask(cursor, queries.LOCK_SEALED)):
             keep_check(cursor, SecretName.ENCRYPTION_KEY, ring.current, now=now)

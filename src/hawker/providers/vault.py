@@ -9,11 +9,10 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cache
 
-import pydantic
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from hawker.core.redaction import know
-from hawker.core.settings import Settings, UnreadableSettings, settings
+from hawker.core.settings import Settings
 from hawker.providers.errors import BadProvider
 
 
@@ -45,14 +44,8 @@ class Keyring:
 
 
 def read_keyring() -> Keyring:
-    """The secrets as the environment and the files of the data folder have them now.
-
-    Raises NotSetUp, and UnreadableSettings or ValidationError for files that cannot be used.
-    """
-    return _keyring_of(Settings())  # type: ignore[call-arg]  # pydantic fills the fields from the sources
-
-
-def _keyring_of(chosen: Settings) -> Keyring:
+    """The secrets as the environment and the files of the data folder have them now. Raises NotSetUp."""
+    chosen = Settings()  # type: ignore[call-arg]  # pydantic fills the fields from the sources
     pepper = chosen.require_secret()
     named = [secret.get_secret_value() for secret in (chosen.encryption_key, chosen.former_encryption_key) if secret]
     for secret in named:
@@ -69,23 +62,20 @@ def seal(key: str) -> bytes:
     return read_keyring().seal(key)
 
 
-_reread: list[Keyring] = []
-"""The keyring as read last, where the one of this process's settings did not open something."""
-
-
 def unseal(sealed: bytes | memoryview) -> str:
     """The key. Raises BadProvider where no secret of the panel opens it; NotSetUp."""
-    known = _reread[-1] if _reread else _keyring_of(settings())
-    key = known.unseal(sealed)
+    key = _known_keyring().unseal(sealed)
     if key is None:
-        try:
-            _reread[:] = [read_keyring()]
-        except (UnreadableSettings, pydantic.ValidationError) as error:
-            raise BadProvider("the provider's key needs another secret, and the settings cannot be read") from error
-        key = _reread[-1].unseal(sealed)
+        _known_keyring.cache_clear()
+        key = _known_keyring().unseal(sealed)
     if key is None:
         raise BadProvider("the provider's key was sealed under another secret: bring that back, or enter the key again")
     return key
+
+
+@cache
+def _known_keyring() -> Keyring:
+    return read_keyring()
 
 
 @cache

@@ -46,6 +46,7 @@ _OUTCOMES: dict[type, str] = {Accepted: "accepted", Rejected: "rejected", Unknow
 """What came of an attempt, as it is counted for /metrics."""
 
 _RETRY_SECONDS = 0.5
+_DISOWNING_LOOKS = 4
 _BODY_HEAD = 1_000
 _LOGGED = 4_000
 
@@ -163,13 +164,19 @@ class DispatchSweep:
         return claims, claimed_at
 
     async def _disown(self, token: str) -> None:
-        """The claim's COMMIT got no answer, and nothing of it will be sent: say so as soon as one can."""
-        while True:
+        """The claim's COMMIT got no answer, and nothing of it will be sent: say so as soon as one can.
+
+        The server may still be at that COMMIT when it is asked: it is looked for more than once.
+        """
+        looks = 0
+        while looks < _DISOWNING_LOOKS:
             try:
-                await in_thread(disown_claim, token, now=self._clock.now())
-                return
+                if await in_thread(disown_claim, token, now=self._clock.now()):
+                    return
+                looks += 1
             except Unavailable:
-                await asyncio.sleep(_RETRY_SECONDS)
+                pass
+            await asyncio.sleep(_RETRY_SECONDS)
 
     def _start(self, lines: Lines, line: Line, claim: Claim, claimed_at: "_Moment") -> None:
         send = asyncio.create_task(self._send(lines, line, claim, claimed_at))

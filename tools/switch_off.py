@@ -1,0 +1,279 @@
+"""Switch each guard of the five promises off, once, and see its test fail: a test that cannot fail proves nothing.
+
+    python tools/switch_off.py [NAME…]      all of them, or those whose names hold one of these words
+
+Works on a copy of the repository in a temporary folder, with the packages of this environment: changes a few words of
+the product, runs the tests that should notice up to the first that fails, puts the words back. Prints a row for
+docs/reliability.md for each guard, and ends with 1 where none failed, or where the words are not there any more.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A guard: the words in `file` that are it, what stands there without it, and the tests that should notice."""
+
+    name: str
+    file: str
+    words: str
+    without: str
+    tests: tuple[str, ...]
+
+
+_DISPATCH = "src/hawker/worker/dispatch.py"
+_SETTLE = "src/hawker/orders/queries/settle.py"
+_UPSTREAM = "src/hawker/protocol/upstream.py"
+_ORPHANS = "src/hawker/orders/orphans.py"
+_LINE = "src/hawker/providers/line.py"
+_MOVES = "src/hawker/orders/migrations/0002_guards.sql"
+_MONEY = "src/hawker/ledger/migrations/0002_guards.sql"
+_FIRST = "src/hawker/orders/migrations/0001_initial.py"
+
+_SENDING = ("tests/orders/test_dispatch.py", "tests/orders/test_dispatch_in_trouble.py")
+_WIRE = ("tests/faults/test_wire_faults.py",)
+_GUARDS = ("tests/orders/test_order_guards.py",)
+_RECONCILE = ("tests/orders/test_reconcile.py",)
+_VERDICTS = ("tests/protocol/test_answers_to_add.py",)
+_LEDGER = ("tests/ledger/test_ledger_guards.py",)
+
+GUARDS = (
+    Guard(
+        "one live attempt for an order (I12)",
+        _FIRST,
+        'condition=models.Q(("kind", "add"), ("state__in", ("sending", "unknown", "accepted"))),',
+        'condition=models.Q(("kind", "add"), ("state__in", ("none",))),',
+        _GUARDS,
+    ),
+    Guard(
+        "an upstream id is bound once, in the database (I13)",
+        _FIRST,
+        'condition=models.Q(("upstream_id__isnull", False)),\n                        fields=("provider", "kind"',
+        'condition=models.Q(("upstream_id", -1)),\n                        fields=("provider", "kind"',
+        _GUARDS,
+    ),
+    Guard(
+        "attempts move as written down",
+        _MOVES,
+        "'sending>accepted', 'sending>rejected'",
+        "'unknown>sending', 'rejected>sending', 'accepted>unknown', 'sending>accepted', 'sending>rejected'",
+        _GUARDS,
+    ),
+    Guard(
+        "unknown is left only with evidence",
+        _MOVES,
+        "IF OLD.state = 'unknown' AND (NEW.evidence",
+        "IF false AND (NEW.evidence",
+        _GUARDS,
+    ),
+    Guard(
+        "only `sending` and `unknown` are settled",
+        _SETTLE,
+        "AND a.state IN ('sending', 'unknown')\n     ORDER",
+        "\n     ORDER",
+        _SENDING,
+    ),
+    Guard(
+        "claims skip what another has claimed",
+        "src/hawker/orders/queries/dispatch.py",
+        "       FOR UPDATE OF w, o SKIP LOCKED\n",
+        "",
+        _SENDING,
+    ),
+    Guard(
+        "an old claim is not sent",
+        _DISPATCH,
+        "total_seconds()) > CLAIM_SECONDS",
+        "total_seconds()) > 1e9",
+        _SENDING,
+    ),
+    Guard(
+        "connect first, claim after",
+        "src/hawker/worker/sweeps.py",
+        "            if kind in (WorkKind.DISPATCH, WorkKind.REFILL):\n                with",
+        "            if kind is WorkKind.POLL:\n                with",
+        ("tests/providers/test_provider_health.py",),
+    ),
+    Guard(
+        "a connection that was left is not written to",
+        _LINE,
+        "        return bool(poll.poll(0))",
+        "        return False",
+        _WIRE,
+    ),
+    Guard(
+        "who hangs up on every connection is not dialled without end",
+        "src/hawker/worker/lines.py",
+        "for _ in range(_TRIES):",
+        "for _ in range(50):",
+        _WIRE,
+    ),
+    Guard(
+        "a call ends at its deadline",
+        _LINE,
+        "async with asyncio.timeout(deadline_seconds):",
+        "async with asyncio.timeout(deadline_seconds * 4):",
+        _WIRE,
+    ),
+    Guard(
+        "an answer nobody asked for is dropped",
+        _LINE,
+        "        if self._has_more():",
+        "        if False:",
+        _SENDING,
+    ),
+    Guard(
+        "a lost connection is unknown, not refused",
+        _DISPATCH,
+        "return Outcome(claim.attempt_id, Unknown(str(failure)))",
+        "return Outcome(claim.attempt_id, NotSent(str(failure)))",
+        _WIRE,
+    ),
+    Guard(
+        "an ended lease is unknown, not queued",
+        "src/hawker/orders/actions/settle.py",
+        "return [Outcome(row[0], Unknown(why.format(row[2])), seen=False) for row in expired]",
+        "return [Outcome(row[0], NotSent(why.format(row[2])), seen=False) for row in expired]",
+        ("tests/orders/test_dispatch.py", "tests/faults/test_crash_points.py"),
+    ),
+    Guard(
+        "5xx is unknown",
+        _UPSTREAM,
+        "if http_status >= 500:\n        return Unk",
+        "if False:\n        return Unk",
+        _VERDICTS,
+    ),
+    Guard(
+        "both an order and an error is unknown",
+        _UPSTREAM,
+        "if has_error and id_key not in answer:",
+        "if has_error:",
+        _VERDICTS,
+    ),
+    Guard(
+        "a redirect is unknown",
+        _UPSTREAM,
+        "if 300 <= http_status < 400:\n        return Unk",
+        "if False:\n        return Unk",
+        _VERDICTS,
+    ),
+    Guard(
+        "nothing is absent that was looked for once",
+        _ORPHANS,
+        "if empty_since is None or now - empty_since < SECOND_LOOK:",
+        "if False:",
+        _RECONCILE,
+    ),
+    Guard(
+        "an orphan's charge is the unknown's",
+        _ORPHANS,
+        "    return abs(status.charge_micros - doubt.charge_micros) < CUSTOMER_STEP_MICROS",
+        "    return True",
+        (*_RECONCILE, "tests/orders/test_reconcile_at_random.py"),
+    ),
+    Guard(
+        "few orders around it prove nothing",
+        _ORPHANS,
+        "if sample < GROWTH_SAMPLE:",
+        "if False:",
+        _RECONCILE,
+    ),
+    Guard(
+        "the balance forbids what it contradicts",
+        _ORPHANS,
+        "    if charged:\n",
+        "    if False:\n",
+        _RECONCILE,
+    ),
+    Guard(
+        "nothing is judged that may be under way",
+        "src/hawker/orders/actions/reconcile.py",
+        "    if now < doubt.ended_at:\n",
+        "    if False:\n",
+        _RECONCILE,
+    ),
+    Guard(
+        "a COMMIT without an answer is not run again",
+        "src/hawker/core/sql.py",
+        "again = rolled_back or (not phase.committing and lost)",
+        "again = rolled_back or lost",
+        ("tests/kills/test_commit_failover.py",),
+    ),
+    Guard(
+        "accounts are locked before they are charged",
+        "src/hawker/ledger/queries.py",
+        "     ORDER BY id FOR NO KEY UPDATE\n",
+        "     ORDER BY id\n",
+        ("tests/wire/test_parallel_orders.py",),
+    ),
+    Guard(
+        "transfers are append-only (I5)",
+        _MONEY,
+        "CREATE TRIGGER transfer_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfer",
+        "CREATE TRIGGER transfer_append_only BEFORE TRUNCATE ON transfer",
+        _LEDGER,
+    ),
+    Guard(
+        "an entry continues the account's last (I4)",
+        _MONEY,
+        "AND (f.seq < 1 OR (f.seq > 1 AND p.id IS NULL)",
+        "AND false AND (f.seq < 1 OR (f.seq > 1 AND p.id IS NULL)",
+        _LEDGER,
+    ),
+)
+
+
+def main(words: list[str]) -> int:
+    """Try the guards that were asked for; the exit code."""
+    chosen = [guard for guard in GUARDS if not words or any(word in guard.name for word in words)]
+    unnoticed = 0
+    with tempfile.TemporaryDirectory(prefix="guards-") as folder:
+        copy = Path(folder) / "hawker"
+        left_out = shutil.ignore_patterns(".git", ".venv", ".cache", "build", "__pycache__", "hawker-data")
+        shutil.copytree(REPOSITORY, copy, ignore=left_out)
+        for guard in chosen:
+            noticed = _failures_without(guard, copy)
+            unnoticed += not noticed
+            print(f"| {guard.name} | `{guard.file.removeprefix('src/hawker/')}` | {_shown(noticed)} |", flush=True)
+    return 1 if unnoticed else 0
+
+
+def _failures_without(guard: Guard, copy: Path) -> list[str]:
+    """The tests that fail while the guard is off."""
+    path = copy / guard.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(guard.words) != 1:
+        print(f"the words of {guard.name!r} are {text.count(guard.words)} times in {guard.file}", file=sys.stderr)
+        return []
+    path.write_text(text.replace(guard.words, guard.without), encoding="utf-8")
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-r", "fE", *guard.tests],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    finally:
+        path.write_text(text, encoding="utf-8")
+    return re.findall(r"^(?:FAILED|ERROR) \S*?(\w+\.py::\w+)", ran.stdout, re.MULTILINE)
+
+
+def _shown(failures: list[str]) -> str:
+    return f"`{failures[0]}`" if failures else "**nothing failed**"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,9 @@
 """Sending at most once: what each kind of answer makes of an order, against a real upstream with faults."""
 
+from functools import partial
+
 import pytest
+from slowly import slowly
 
 from hawker.core.redaction import without
 from hawker.ledger.customers import OpenedCustomer
@@ -220,8 +223,10 @@ def test_two_claims_at_once_never_share_an_order(panel: Panel, upstream: Provide
     service = panel.service(provider=upstream)
     orders = {panel.place(customer, service) for _ in range(20)}
     panel.clock.advance(seconds=1)
-    first = claim_dispatches(upstream.id, limit=12, token="a/1", now=panel.clock.now())
-    second = claim_dispatches(upstream.id, limit=12, token="b/1", now=panel.clock.now())
+    claim_of_a = partial(claim_dispatches, upstream.id, limit=12, token="a/1", now=panel.clock.now())
+    with slowly("claim-before-commit", claim_of_a) as answers:
+        second = claim_dispatches(upstream.id, limit=12, token="b/1", now=panel.clock.now())
+    (first,) = answers
     assert len(first) + len(second) == 20
     assert {claim.order_id for claim in first + second} == orders
     settle_attempts(

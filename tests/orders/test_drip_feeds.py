@@ -318,6 +318,23 @@ def test_a_cancel_reaches_the_run_that_waits_to_be_sent(
     assert sandbox.calls("add") == []
 
 
+@pytest.mark.parametrize("run_first", [False, True])
+def test_a_drip_feed_and_its_run_are_canceled_in_one_call(
+    panel: Panel, server: ServeProcess, upstream: Provider, feed: Feed, customer: OpenedCustomer, run_first: bool
+) -> None:
+    Provider.objects.filter(id=upstream.id).update(enabled=False)
+    feed.place(upstream)
+    feed.sweep()
+    (run,) = [child["order"] for child in feed.shown()["children"]]
+    asked = [run, feed.order] if run_first else [feed.order, run]
+    answer = server.call(customer.api_key, "cancel", orders=",".join(map(str, asked))).json
+    assert answer == [{"order": order, "cancel": 1} for order in asked]
+    assert panel.balance(customer) == FUNDS
+    panel.clock.advance(seconds=1)
+    feed.sweep()
+    assert (panel.order(run)["state"], feed.status()["status"]) == ("canceled", "Canceled")
+
+
 def test_a_cancel_reaches_the_run_under_way(
     panel: Panel, sandbox: SandboxProcess, customer: OpenedCustomer, upstream: Provider, feed: Feed
 ) -> None:

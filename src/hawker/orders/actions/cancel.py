@@ -180,5 +180,6 @@ def _stop(cursor: Cursor, plan: _Plan, stop: StopParents, parents: Sequence[Pare
     stopped = stop(cursor, parents, reason=plan.reason, now=plan.now)
     plan.changes += stopped.changes
     for child in _lock(cursor, [(None, child) for child in stopped.children]).values():
-        if child.requested_at is None and not is_finished(child.state):
+        # A child may have been asked for beside its parent, in the same batch: then it is planned already.
+        if child.id not in plan.wished and child.requested_at is None and not is_finished(child.state):
             _plan(plan, child, at_once=child.may_end_now(staff=False))

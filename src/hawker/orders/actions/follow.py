@@ -75,8 +75,11 @@ def _apply(cursor: Cursor, readings: Sequence[PollReading], now: datetime) -> li
     news = {r.asked.order_id: r.answer for r in readings if isinstance(r.answer, UpstreamStatus) and _is_news(r)}
     ended: set[int] = set()
     flips: list[Event] = []
+    # All at once and before any account, as everybody locks: subscriptions among them, which are written after the others.
+    asked = sorted({*news, *(relay.asked.order_id for relay in relays)})
+    rows = ask(cursor, queries.LOCK_ORDERS, (asked,)).fetchall() if asked else []
     if news:
-        locked = ask(cursor, queries.LOCK_ORDERS, (sorted(news),)).fetchall()
+        locked = [row for row in rows if row[0] in news]
         flips = [flip for row in locked if (flip := _flip(row[0], State(row[1]), news[row[0]])) is not None]
         changes = [change for row in locked if (change := _change(row, news[row[0]])) is not None]
         book = open_book(lock_accounts(cursor, (change.account_id for change in changes if change.settlement)))

@@ -56,6 +56,17 @@ class Kind(models.TextChoices):
     CORRECTION = "correction"  # correction ↔ customer; reference: correction
 
 
+WAYS = (
+    Q(kind="charge", credit_id=1, account_id__isnull=False, account_id=F("debit_id"))
+    | Q(kind="refund", debit_id=1, account_id__isnull=False, account_id=F("credit_id"))
+    | Q(kind="delivery", debit_id=1, credit_id=2)
+    | Q(kind="deposit", debit_id=3, account_id__isnull=False, account_id=F("credit_id"))
+    | Q(kind="correction", debit_id=4, account_id__isnull=False, account_id=F("credit_id"))
+    | Q(kind="correction", credit_id=4, account_id__isnull=False, account_id=F("debit_id"))
+)
+"""The ways that money goes, by kind and the numbers of the house's accounts. No other transfer can be written."""
+
+
 class Transfer(models.Model):
     """An amount that left `debit` and reached `credit`. Append-only.
 
@@ -84,9 +95,9 @@ class Transfer(models.Model):
             models.CheckConstraint(condition=Q(amount_micros__gt=0), name="transfer_amount_positive"),
             models.CheckConstraint(condition=~Q(debit_id=F("credit_id")), name="transfer_two_accounts"),
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="transfer_kind"),
-            models.CheckConstraint(
-                condition=~Q(kind=Kind.CHARGE) | Q(part=0), name="transfer_one_charge_per_reference"
-            ),
+            # One charge for each order, one transfer for each deposit and correction.
+            models.CheckConstraint(condition=Q(kind__in=["refund", "delivery"]) | Q(part=0), name="transfer_parts"),
+            models.CheckConstraint(condition=WAYS, name="transfer_ways"),
             models.CheckConstraint(
                 condition=Q(account_id__isnull=True, seq__isnull=True, balance_after_micros__isnull=True)
                 | (

@@ -75,7 +75,7 @@ def _apply(cursor: Cursor, readings: Sequence[PollReading], now: datetime) -> li
     news = {r.asked.order_id: r.answer for r in readings if isinstance(r.answer, UpstreamStatus) and _is_news(r)}
     ended: set[int] = set()
     flips: list[Event] = []
-    # All at once and before any account, as everybody locks: subscriptions among them, which are written after the others.
+    # All at once, subscriptions among them, and before any account, as everybody locks.
     asked = sorted({*news, *(relay.asked.order_id for relay in relays)})
     rows = ask(cursor, queries.LOCK_ORDERS, (asked,)).fetchall() if asked else []
     if news:

@@ -5,14 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run check test bench bench-grown bench-memory clean
+.PHONY: help setup run check test bench bench-grown bench-memory soak clean
 
 help:
 	@echo "make run     set everything up and start a panel with demo data"
 	@echo "make test    set everything up and run the tests"
 	@echo "make check   linters, types, import contract, sizes, documents"
 	@echo "make bench   measure, with ratios against comparators of the same run"
-	@echo "make bench-grown, bench-memory   the same for 5,000,000 orders present, and for memory over ten minutes"
+	@echo "make bench-grown   the same with 5,000,000 orders present"
+	@echo "make bench-memory  memory under ten minutes of load"
 	@echo "make soak    the long forms of the tests for SOAK_MINUTES (30), their figures into docs/reliability.md"
 	@echo "make setup   make .venv with the hawker command"
 	@echo "make clean   remove what the others have made; a panel's data stays"

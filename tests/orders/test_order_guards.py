@@ -6,8 +6,12 @@ import psycopg
 import pytest
 
 from hawker.core.settings import settings
+from hawker.orders.actions import settle
+from hawker.orders.actions.dispatch import claim_dispatches
 from hawker.orders.models import AttemptState, State
 from hawker.orders.rules import TRANSITIONS
+from hawker.protocol.upstream import Accepted
+from hawker.providers.models import Provider
 from panel import Panel
 from processes import SandboxProcess
 
@@ -52,6 +56,20 @@ def test_an_upstream_id_is_bound_once(panel: Panel, sent: int) -> None:
         f"(SELECT provider_id, upstream_id FROM orders WHERE id = {sent}) WHERE id = {other}",
         psycopg.errors.UniqueViolation,
     )
+
+
+def test_a_worker_that_overlooks_a_bound_id_is_refused_and_not_asked_for_ever(
+    panel: Panel, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = panel.order(sent)["upstream_order"]
+    upstream = Provider.objects.get()
+    panel.place(panel.customer(), panel.service(provider=upstream))
+    panel.clock.advance(seconds=1)
+    (claim,) = claim_dispatches(upstream.id, limit=1, token="blind/1", now=panel.clock.now())
+    monkeypatch.setattr(settle, "_find_bound", lambda *_: set())
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        settle.settle_attempts([settle.Outcome(claim.attempt_id, Accepted(number))], now=panel.clock.now())
+    assert panel.order(claim.order_id)["state"] == "sending"
 
 
 def test_moves_outside_the_table_are_refused(panel: Panel, sent: int) -> None:

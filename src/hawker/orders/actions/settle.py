@@ -30,6 +30,8 @@ from hawker.providers.models import PauseKind
 
 _BODY_HEAD = 1_000
 BINDINGS = ("attempt_upstream_unique", "orders_upstream_unique", "refill_upstream_unique")
+_LOOKS = 5
+"""At a batch whose upstream ids others are binding at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,15 @@ def settle_attempts(outcomes: Sequence[Outcome], *, now: datetime) -> list[Settl
     refund of a rejected order, its events and its next work are in the same transaction, and so are the
     alerts and the pause of the provider that an answer asks for. Raises Unavailable.
     """
-    while True:
+    for tries_left in reversed(range(_LOOKS)):
         try:
             return _settle_in_transaction(lambda _: outcomes, now)
         except psycopg.errors.UniqueViolation as error:
-            # Another process bound the same upstream id between our look and our write. Looking
-            # again now finds it bound, so this ends.
-            if error.diag.constraint_name not in BINDINGS:
+            # Another process bound the same upstream id between our look and our write: looking again now finds it
+            # bound. One that is never found is a bug, and the caller's to tell a person.
+            if error.diag.constraint_name not in BINDINGS or not tries_left:
                 raise
+    raise AssertionError("unreachable")
 
 
 def expire_leases(*, now: datetime) -> list[Settled]:

@@ -24,7 +24,7 @@ from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.actions.resolve import bind_order, find_unknown, refund_order, resend_order
 from hawker.orders.actions.staff import Delivery, record_deliveries
 from hawker.orders.invariants import EVERY_INVARIANT, check_invariants
-from hawker.orders.models import State, WorkKind
+from hawker.orders.models import Order, State, WorkKind
 from hawker.posts.rules import Post
 from hawker.posts.source import Look, Posts, Question
 from hawker.worker.sweeps import Sweeps
@@ -234,7 +234,8 @@ class Ground(RuleBasedStateMachine):
         """A person decides of an unknown order: what is true, or what seems best."""
         now = self.panel.clock.now()
         provider_id = find_unknown(row.id).provider_id
-        bound = {other.upstream_id for other in self.expected.rows.values() if other.provider_id == provider_id}
+        # As it is now: another order of the same link may have been bound since the last look.
+        bound = set(Order.objects.filter(provider_id=provider_id).values_list("upstream_id", flat=True))
         orders = self.peers[provider_id].orders.values()
         made = [made.number for made in orders if made.link == row.link and made.number not in bound]
         if how == "truly" and made:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from django.db import connection
 from expected import Asked, price
 from ground import OWNER, TALLY, Ground
 from hypothesis import strategies as st
@@ -139,6 +140,8 @@ class Machine(Ground):
         service = list(self.services.values())[which % len(self.services)]
         account_id = self.customer(pick).account_id
         if how == "rate":
+            # The ORM has no second try, and an earlier step may have cut the connection that is kept.
+            connection.close()
             Service.objects.filter(id=service.id).update(rate=rate)
             self.rates[service.id] = rate
         elif how == "agree":

@@ -26,6 +26,9 @@ _DIRECT_PROVIDER = """
 _DIRECT_ROUTES = "UPDATE route SET upstream_service = %s, provider_id = %s"
 """Of all services: pgbench orders any of them from the first provider."""
 
+_NEXT_UPSTREAM_ID = "SELECT coalesce(max(upstream_id), 0) + 1 FROM orders"
+"""Numbers that an earlier sandbox of this run gave to orders are bound: this one begins behind them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
@@ -66,10 +69,13 @@ class Upstream:
 @contextmanager
 def running_upstream(stack: Stack) -> Iterator[Upstream]:
     """A sandbox, to which the first provider of the filled panel leads from now on."""
-    words = ["sandbox", "--port", "0", "--speed", "0", "--key", f"{KEY}={_BALANCE}"]
+    with psycopg.connect(stack.url) as connection:
+        row = connection.execute(_NEXT_UPSTREAM_ID).fetchone()
+    assert row is not None, "max() answers a row"
+    words = ["--port", "0", "--speed", "0", "--key", f"{KEY}={_BALANCE}", "--first-order-id", str(row[0])]
     with (stack.folder / "sandbox.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "hawker", *words],
+            [sys.executable, "-m", "hawker.sandbox", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

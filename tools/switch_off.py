@@ -197,10 +197,10 @@ GUARDS = (
     ),
     Guard(
         "nothing is judged that may be under way",
-        "src/hawker/orders/actions/reconcile.py",
-        "    if now < doubt.ended_at:\n",
-        "    if False:\n",
-        _RECONCILE,
+        "src/hawker/orders/windows.py",
+        "for n in after if n.started_at >= doubt.ended_at)",
+        "for n in after)",
+        (*_RECONCILE, "tests/orders/test_reconcile_at_random.py"),
     ),
     Guard(
         "a COMMIT without an answer is not run again",

@@ -11,6 +11,7 @@ django.setup()
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from hawker.api.door import Door  # noqa: E402 - models may only be imported after set-up
+from hawker.core.collector import tune_collector  # noqa: E402
 from hawker.health.door import ROUTES, in_health_thread  # noqa: E402
 from hawker.health.tallies import keep_counting  # noqa: E402
 from hawker.web.urls import PUBLIC  # noqa: E402
@@ -51,6 +52,7 @@ class Application:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 await self._door.start()
+                tune_collector()
                 self._counting = asyncio.create_task(keep_counting(in_health_thread))
                 await send({"type": "lifespan.startup.complete"})
             else:

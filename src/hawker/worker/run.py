@@ -10,6 +10,7 @@ from procrastinate import PsycopgConnector, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 
+from hawker.core.collector import tune_collector
 from hawker.health.tallies import keep_counting
 from hawker.worker.outage import outage
 from hawker.worker.sweeps import sweeps, worker_name
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 def run_worker() -> None:
     """Run until SIGTERM or SIGINT; then claim nothing more, settle what is in flight, and return."""
+    tune_collector()
     asyncio.run(_run())
 
 

@@ -52,6 +52,23 @@ def test_other_paths_are_not_the_api(world: World, path: str) -> None:
     assert b"balance" not in answer.body
 
 
+def test_the_same_words_under_other_headers_are_another_request(world: World) -> None:
+    ours, theirs = (
+        post(b"action=balance", headers=[f"Authorization: Bearer {world.names[name]}"])
+        for name in ("seed_key", "other_key")
+    )
+    as_json = post_json(key=world.names["seed_key"], action="balance")
+    as_text = as_json.replace(b"application/json", b"application/x-www-form-urlencoded")
+    assert as_text != as_json
+    with Wire(world.server.url) as wire:
+        # Twice each: the second time the words are remembered.
+        for _ in range(2):
+            assert wire.ask(ours).body == BALANCE
+            assert wire.ask(theirs).body not in (BALANCE, b'{"error":"Invalid API key"}')
+            assert wire.ask(as_json).body == BALANCE
+            assert wire.ask(as_text).body == b'{"error":"Invalid API key"}'
+
+
 def test_the_body_may_come_after_the_server_said_to_continue(world: World) -> None:
     request = balance_request(world).replace(b"Host: panel\r\n", b"Host: panel\r\nExpect: 100-continue\r\n")
     head, _, body = request.partition(b"\r\n\r\n")

@@ -100,7 +100,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._beside_body = 0
         self._begun += 1
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_body(self, body: bytes) -> None:
         self._beside_body -= len(body)
@@ -116,9 +116,17 @@ class Connection(HttpToolsProtocol):
         if path in API_PATHS or _is_api(path):
             self._open_exchange(query.partition(b"#")[0])
         else:
+            self._begin_scope()
             super().on_headers_complete()
         if self._stopping and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def _begin_scope(self) -> None:
+        """What the server makes at the beginning of each request, for those that go through ASGI."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
 
     def _open_exchange(self, query: bytes) -> None:
         before, door = self.cycle, self.app_state["door"]

@@ -1,6 +1,7 @@
 """One request of API v2 and its one answer, between the server's connection and the door."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -121,16 +122,19 @@ class Exchange:
             connection.transport.write(b"%b%d\r\n%b%b" % (_OK, len(body), end, body))
         else:
             # Side by side: a list of services may be a megabyte, and would be copied for each who asks.
-            connection.transport.writelines((self._head(status, body, headers) + end, self._sent(status, body)))
+            connection.transport.writelines((_head(status, len(body), tuple(headers)) + end, self._sent(status, body)))
         if not self.keep_alive:
             connection.transport.close()
         connection.answered()
 
-    def _head(self, status: int, body: bytes, headers: Headers) -> bytes:
-        lines = [(name, value) for name, value in headers if b"\r" not in value and b"\n" not in value]
-        if status != 304:
-            lines += [JSON, (b"content-length", b"%d" % len(body))]
-        return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % line for line in lines)
-
     def _sent(self, status: int, body: bytes) -> bytes:
         return b"" if status == 304 or self.method == "HEAD" else body
+
+
+@lru_cache(maxsize=1_024)
+def _head(status: int, length: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """The head but for its end; remembered, because a list of services goes out under the same one to all who ask."""
+    lines = [(name, value) for name, value in headers if b"\r" not in value and b"\n" not in value]
+    if status != 304:
+        lines += [JSON, (b"content-length", b"%d" % length)]
+    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % line for line in lines)

@@ -5,7 +5,7 @@ Form, multipart, JSON or query string: published clients send all four (protocol
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import unquote_to_bytes
@@ -25,11 +25,12 @@ _LISTED_BY_COMMA = frozenset({"orders", "refills"})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked: the action, the key, and every other parameter as text by name."""
+    """What was asked: the action, the key, and every other parameter as text by name. Not to be changed: the same
+    words read again may be answered with the same object."""
 
     action: str
     key: str
-    fields: dict[str, str]
+    fields: Mapping[str, str]
     reads_only: bool
     """Whether the transport may only read (GET): such a request must not place orders unless allowed."""
     accept_encoding: str = ""

@@ -67,7 +67,7 @@ def _record(
         action=request.action,
         method=exchange.method,
         connection=exchange.connection,
-        fields=request.fields,
+        fields=dict(request.fields),
         executed=hit is None or hit.kind.executes,
         order=outcome.order,
         refills=outcome.refills,

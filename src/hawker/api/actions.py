@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from hawker.accounts.actions import Grant
 from hawker.accounts.models import KeyScope
 from hawker.api.coalescer import Coalescer
+from hawker.api.direct import Direct
 from hawker.core.clock import Clock
 from hawker.core.errors import Refusal
 from hawker.core.settings import settings
-from hawker.ledger.actions import read_balances
+from hawker.ledger.actions import READ_BALANCES, balances_in, read_balances, write_account_ids
 from hawker.orders.actions.cancel import CancelAnswers, CancelAsk, Canceling, request_cancels
 from hawker.orders.actions.listing import NEWEST, ListAsk, list_orders
 from hawker.orders.actions.place import Draft, place_orders
@@ -45,8 +45,7 @@ MAX_LIST_BATCH = 4
 """And the fewest where each may carry a thousand orders to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request asks of which batches, and how the reply is written; `write` raises a Refusal that it is."""
 
     batches: Coalescer[Any, Any]
@@ -68,7 +67,10 @@ class Actions:
         self._placed = placed
         size = settings().api_batch_size
         self._adds = Coalescer(self._place, executor=executor, max_batch=size, name="add", max_in_flight=2)
-        self._balances = Coalescer(read_balances, executor=executor, max_batch=size, name="balance")
+        self._direct_balances = Direct(READ_BALANCES, write=write_account_ids, read=balances_in, executor=executor)
+        self._balances = Coalescer(
+            read_balances, executor=executor, max_batch=size, name="balance", direct=self._direct_balances
+        )
         self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(
             read_statuses, executor=executor, max_batch=MAX_STATUS_BATCH, name="status"
         )
@@ -93,6 +95,10 @@ class Actions:
             "refill_status": self._refill_status,
             "status": self._status,
         }
+
+    def close(self) -> None:
+        """Let go of what the event loop has open."""
+        self._direct_balances.close()
 
     def _balance(self, grant: Grant, request: Request) -> Asked:
         del request

@@ -9,16 +9,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
+from hawker.api.direct import Direct
 from hawker.core.errors import Unavailable
 from hawker.core.tallies import SIZES, measure
 
 Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
 Then: TypeAlias = Callable[[Reply | Unavailable], None]
+Batch: TypeAlias = Sequence[tuple[Ask, Then[Reply]]]
 
 log = structlog.get_logger(__name__)
 
@@ -35,18 +38,21 @@ class Coalescer(Generic[Ask, Reply]):
         name: str = "",
         max_in_flight: int = 1,
         max_waiting: int = 20_000,
+        direct: "Direct[Ask, Reply] | None" = None,
     ) -> None:
         """`verb` answers item by item, in order; it runs in `executor`, so it may block. Its batches are measured under
         `name` (core/tallies.py), of one without a name nothing is.
 
         More than `max_in_flight` batches at once make them smaller and the database busier; past
-        `max_waiting` asks the server is drowning and says so at once.
+        `max_waiting` asks the server is drowning and says so at once. With `direct` a batch is asked without a
+        thread where that can be, and by the verb where it cannot.
         """
         self._verb = verb
         self._executor = executor
         self._max_batch = max_batch
         self._max_in_flight = max_in_flight
         self._max_waiting = max_waiting
+        self._direct = direct
         self._name = name
         self._waiting: deque[tuple[Ask, Then[Reply]]] = deque()
         self._first_at = 0.0  # when the first of those that wait came
@@ -87,7 +93,6 @@ class Coalescer(Generic[Ask, Reply]):
 
     def _start(self) -> None:
         self._scheduled = False
-        loop = asyncio.get_running_loop()
         while self._waiting and self._in_flight < self._max_in_flight:
             batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
             self._in_flight += 1
@@ -99,8 +104,14 @@ class Coalescer(Generic[Ask, Reply]):
                 measure(("batch_wait", self._name), began - self._first_at)
             # Those that are left over have waited since about now at the latest: it is not known of each.
             self._first_at = began
-            run = loop.run_in_executor(self._executor, self._run, [item for item, _ in batch])
-            run.add_done_callback(lambda done, batch=batch, began=began: self._finish(batch, done, began))  # type: ignore[misc]
+            items = [item for item, _ in batch]
+            if self._direct is None or not self._direct.ask(items, partial(self._finish_direct, batch, began)):
+                self._hand_over(batch, began)
+
+    def _hand_over(self, batch: "Batch[Ask, Reply]", began: float) -> None:
+        items = [item for item, _ in batch]
+        run = asyncio.get_running_loop().run_in_executor(self._executor, self._run, items)
+        run.add_done_callback(partial(self._finish, batch, began))
 
     def _run(self, items: Sequence[Ask]) -> "Sequence[Reply | Unavailable]":
         try:
@@ -114,19 +125,27 @@ class Coalescer(Generic[Ask, Reply]):
         # Rolled back as a whole: each alone, so that one poisoned ask does not fail its neighbours.
         return [reply for item in items for reply in self._run([item])]
 
-    def _finish(
-        self,
-        batch: "Sequence[tuple[Ask, Then[Reply]]]",
-        done: "asyncio.Future[Sequence[Reply | Unavailable]]",
-        began: float,
+    def _finish_direct(
+        self, batch: "Batch[Ask, Reply]", began: float, replies: "Sequence[Reply | Unavailable] | None"
     ) -> None:
+        if replies is None:
+            self._hand_over(batch, began)
+        else:
+            self._give(batch, began, replies)
+
+    def _finish(
+        self, batch: "Batch[Ask, Reply]", began: float, done: "asyncio.Future[Sequence[Reply | Unavailable]]"
+    ) -> None:
+        error = done.exception()
+        replies = done.result() if error is None else [Unavailable(f"the server stops: {error}")] * len(batch)
+        self._give(batch, began, replies)
+
+    def _give(self, batch: "Batch[Ask, Reply]", began: float, replies: "Sequence[Reply | Unavailable]") -> None:
         self._in_flight -= 1
         if self._name:
             measure(("batch_run", self._name), time.monotonic() - began)
         # The next batch is on its way to the database before this one's answers are written.
         self._start()
-        error = done.exception()
-        replies = done.result() if error is None else [Unavailable(f"the server stops: {error}")] * len(batch)
         for (_, then), reply in zip(batch, replies, strict=True):
             try:
                 then(reply)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import structlog
@@ -53,7 +53,8 @@ class Door:
         self._clock = clock or SystemClock()
         self._executor = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="batch")
         size = settings().api_batch_size
-        self._actions = Actions(self._executor, clock=self._clock, placed=placed).by_name
+        self._asking = Actions(self._executor, clock=self._clock, placed=placed)
+        self._actions = self._asking.by_name
         keys: Coalescer[KeyAsk, LookUp] = Coalescer(self._look_up, executor=self._executor, max_batch=size, name="key")
         catalogues: Coalescer[None, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
         self._listings = Listings(lambda: catalogues.ask(None))
@@ -87,6 +88,7 @@ class Door:
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
+        self._asking.close()
         self._executor.shutdown(wait=False)
 
     async def _hear(self) -> None:
@@ -194,19 +196,38 @@ def _wants(request: Request) -> dict[str, str]:
     return {"accept_encoding": request.accept_encoding, "if_none_match": request.if_none_match}
 
 
+_READ_HEADERS = (b"content-type", b"authorization", b"idempotency-key", b"accept-encoding", b"if-none-match")
+"""What a request says outside its body."""
+
+_SHORT = 160
+"""Bytes of a request that is worth remembering: programs ask for their balance and the services in the same words again
+and again. What is longer (orders, lists of ids) hardly comes twice."""
+
+
 def _read(exchange: Exchange) -> Request:
     """The request of this exchange. Raises IncorrectRequest."""
-    headers = exchange.headers
+    header, query, body = exchange.headers.get, exchange.query, exchange.body
+    said = tuple([header(name, b"") for name in _READ_HEADERS])
+    size = len(body) + len(query)
+    read = _read_short if size <= _SHORT and sum(map(len, said)) <= _SHORT else _read_words
+    return read(exchange.method, query, bytes(body), said)
+
+
+def _read_words(method: str, query: bytes, body: bytes, said: tuple[bytes, ...]) -> Request:
+    content_type, authorization, idempotency, accept_encoding, if_none_match = [text.decode("latin-1") for text in said]
     return read_request(
-        method=exchange.method,
-        content_type=headers.get(b"content-type", b"").decode("latin-1"),
-        query=exchange.query,
-        body=bytes(exchange.body),
-        authorization=headers.get(b"authorization", b"").decode("latin-1"),
-        idempotency=headers.get(b"idempotency-key", b"").decode("latin-1"),
-        accept_encoding=headers.get(b"accept-encoding", b"").decode("latin-1"),
-        if_none_match=headers.get(b"if-none-match", b"").decode("latin-1"),
+        method=method,
+        content_type=content_type,
+        query=query,
+        body=body,
+        authorization=authorization,
+        idempotency=idempotency,
+        accept_encoding=accept_encoding,
+        if_none_match=if_none_match,
     )
+
+
+_read_short = lru_cache(maxsize=4_096)(_read_words)
 
 
 def _finish(exchange: Exchange, write: Callable[[Any], bytes], reply: object) -> None:

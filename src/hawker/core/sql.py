@@ -21,6 +21,9 @@ Result = TypeVar("Result")
 
 _TRIES = 3
 
+_DJANGOS = frozenset({"cursor_factory", "context", "server_side_binding"})
+"""What only Django's own way of asking needs of a connection."""
+
 IDLE, INTRANS, INERROR = TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR
 
 
@@ -130,6 +133,17 @@ def read_rows(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]
             if not again or not tries_left:
                 raise Unavailable(str(error)) from error
     raise AssertionError("unreachable")
+
+
+def connect_apart() -> "psycopg.Connection[tuple[Any, ...]]":
+    """A connection of the caller's own, set up as this process's others are, each statement a transaction of its own.
+
+    Raises psycopg.Error where the database is away.
+    """
+    parameters = connection.get_connection_params()
+    return psycopg.connect(
+        **{name: value for name, value in parameters.items() if name not in _DJANGOS}, autocommit=True
+    )
 
 
 def in_snapshot(work: Callable[[Cursor], Result]) -> Result:

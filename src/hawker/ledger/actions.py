@@ -146,3 +146,18 @@ def read_balances(account_ids: Sequence[int]) -> list[int]:
     """The balance of each account in micros, in the order asked; accounts asked twice are answered twice."""
     balances: dict[int, int] = dict(read_rows(queries.READ_BALANCES, (list(set(account_ids)),)))
     return [balances[account_id] for account_id in account_ids]
+
+
+READ_BALANCES = queries.READ_BALANCES.replace("%s", "$1")
+"""The statement of `read_balances`, for who sends it to the database without the driver's help."""
+
+
+def write_account_ids(account_ids: Sequence[int]) -> bytes:
+    """The parameter of READ_BALANCES."""
+    return b"{%b}" % b",".join([b"%d" % account_id for account_id in set(account_ids)])
+
+
+def balances_in(account_ids: Sequence[int], rows: Sequence[tuple[bytes, ...]]) -> list[int]:
+    """What `read_balances` answers, from the rows of READ_BALANCES."""
+    balances = {int(account_id): int(micros) for account_id, micros in rows}
+    return [balances[account_id] for account_id in account_ids]

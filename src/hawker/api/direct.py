@@ -1,0 +1,177 @@
+"""A question that the event loop asks the database by itself, without a thread in between.
+
+For a batch whose statement is as small as that of balances a thread costs more than the batch: it and the loop take the
+interpreter from each other twenty times for one question (measured, docs/performance.md).
+
+It is a short cut and nothing else. Whatever is out of the ordinary (no connection yet, one that broke, an error, no
+answer in time) is left to the way that all other batches go, with its retries and its errors.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
+
+import psycopg
+import structlog
+from psycopg.pq import ConnStatus, ExecStatus
+
+from hawker.core.sql import connect_apart
+
+Ask = TypeVar("Ask")
+Reply = TypeVar("Reply")
+Rows: TypeAlias = list[tuple[bytes, ...]]
+"""Values as the database writes them; NULL is empty."""
+
+PATIENCE_SECONDS = 0.5
+"""How long an answer is waited for before the question is asked the other way."""
+
+RETRY_SECONDS = 1.0
+"""How often a connection is tried for."""
+
+_NAME = b"direct"
+
+log = structlog.get_logger(__name__)
+
+
+class Direct(Generic[Ask, Reply]):
+    """A connection with one prepared statement, opened when it is first needed and again after it broke.
+
+    All but the opening happens in the event loop. One question at a time: for the others there is the other way.
+    """
+
+    def __init__(
+        self,
+        statement: str,
+        *,
+        write: Callable[[Sequence[Ask]], bytes],
+        read: Callable[[Sequence[Ask], Rows], Sequence[Reply]],
+        executor: Executor,
+    ) -> None:
+        """`statement` only reads and has one parameter, `$1`, which `write` makes of the asks; `read` answers them, in
+        their order, from the rows. The connection is opened in `executor`.
+        """
+        self._statement = statement.encode()
+        self._write = write
+        self._read = read
+        self._executor = executor
+        self._raw: psycopg.Connection[tuple[object, ...]] | None = None
+        self._tried_at = -RETRY_SECONDS
+        self._heard_on = -1
+        self._opening = False
+        self._closed = False
+        self._settle: Callable[[Rows | None], None] | None = None
+        self._rows: Rows | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self.answered = 0
+
+    def ask(self, asks: Sequence[Ask], then: Callable[[Sequence[Reply] | None], None]) -> bool:
+        """Ask, and have `then` called with the replies, or with None where they must be had the other way.
+
+        False, and `then` is never called, where nothing can be asked now.
+        """
+        raw = self._raw
+        if raw is None or self._settle is not None:
+            self._open()
+            return False
+        try:
+            raw.pgconn.send_query_prepared(_NAME, [self._write(asks)])
+            # A question is small: a socket that does not take it at once is one where something is wrong.
+            if raw.pgconn.flush() != 0:
+                raise psycopg.OperationalError("the socket takes no more")
+        except psycopg.Error as error:
+            self._drop(str(error))
+            return False
+        self._settle = partial(self._answer, asks, then)
+        self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._drop, "no answer in time")
+        return True
+
+    def close(self) -> None:
+        """Ask nothing more this way. What is under way is asked the other way."""
+        self._closed = True
+        self._drop("closed")
+
+    # --- the connection -----------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        now = time.monotonic()
+        if self._raw is not None or self._opening or self._closed or now - self._tried_at < RETRY_SECONDS:
+            return
+        self._opening, self._tried_at = True, now
+        opened = asyncio.get_running_loop().run_in_executor(self._executor, self._connect)
+        opened.add_done_callback(self._take)
+
+    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
+        raw = connect_apart()
+        prepared = raw.pgconn.prepare(_NAME, self._statement)
+        if prepared.status != ExecStatus.COMMAND_OK:
+            raw.close()
+            raise psycopg.OperationalError(prepared.get_error_message())
+        return raw
+
+    def _take(self, opened: "asyncio.Future[psycopg.Connection[tuple[object, ...]]]") -> None:
+        self._opening = False
+        error = None if opened.cancelled() else opened.exception()
+        if opened.cancelled() or error is not None:
+            # Whoever asks is told by the other way, and so is the log.
+            log.debug("not connected", why=str(error))
+        elif self._closed:
+            opened.result().close()
+        else:
+            self._raw = opened.result()
+            # A number of our own: the driver closes its socket as soon as it fails, and the loop would listen on.
+            self._heard_on = os.dup(self._raw.pgconn.socket)
+            asyncio.get_running_loop().add_reader(self._heard_on, self._hear)
+
+    def _drop(self, why: str) -> None:
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            log.debug("connection dropped", why=why)
+            asyncio.get_running_loop().remove_reader(self._heard_on)
+            os.close(self._heard_on)
+            raw.close()
+        self._end(None)
+
+    # --- the answer ---------------------------------------------------------------------------------
+
+    def _hear(self) -> None:
+        """Something has come: the answer, a part of it, a notice, or the end of the server."""
+        assert self._raw is not None, "heard only while there is a connection"
+        try:
+            pgconn = self._raw.pgconn
+            pgconn.consume_input()
+            if pgconn.status != ConnStatus.OK:
+                raise psycopg.OperationalError("the connection ended")
+            while self._settle is not None and not pgconn.is_busy():
+                result = pgconn.get_result()
+                if result is None:
+                    self._end(self._rows)
+                    return
+                if result.status != ExecStatus.TUPLES_OK:
+                    raise psycopg.OperationalError(result.get_error_message())
+                columns, value = range(result.nfields), result.get_value
+                self._rows = [tuple([value(row, column) or b"" for column in columns]) for row in range(result.ntuples)]
+        except psycopg.Error as error:
+            self._drop(str(error))
+
+    def _end(self, rows: Rows | None) -> None:
+        settle, self._settle, self._rows = self._settle, None, None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if settle is not None:
+            settle(rows)
+
+    def _answer(self, asks: Sequence[Ask], then: Callable[[Sequence[Reply] | None], None], rows: Rows | None) -> None:
+        replies = None
+        if rows is not None:
+            try:
+                replies = self._read(asks, rows)
+                self.answered += 1
+            except Exception:
+                # The other way tells which of them it is, and answers its neighbours.
+                log.exception("rows cannot be read", asks=len(asks))
+        then(replies)

@@ -118,13 +118,19 @@ class Direct(Generic[Ask, Reply]):
         if opened.cancelled() or error is not None:
             # Whoever asks is told by the other way, and so is the log.
             log.debug("not connected", why=str(error))
-        elif self._closed:
-            opened.result().close()
-        else:
-            self._raw = opened.result()
+            return
+        raw = opened.result()
+        try:
+            if self._closed:
+                raise psycopg.OperationalError("closed")
             # A number of our own: the driver closes its socket as soon as it fails, and the loop would listen on.
-            self._heard_on = os.dup(self._raw.pgconn.socket)
-            asyncio.get_running_loop().add_reader(self._heard_on, self._hear)
+            self._heard_on = os.dup(raw.pgconn.socket)
+        except (psycopg.Error, OSError) as failure:
+            log.debug("connection dropped", why=str(failure))
+            raw.close()
+            return
+        self._raw = raw
+        asyncio.get_running_loop().add_reader(self._heard_on, self._hear)
 
     def _drop(self, why: str) -> None:
         raw, self._raw = self._raw, None

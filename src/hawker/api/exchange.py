@@ -41,7 +41,6 @@ class Exchange:
         "headers",
         "keep_alive",
         "max_body",
-        "message_event",
         "method",
         "more_body",
         "query",
@@ -74,7 +73,11 @@ class Exchange:
         self.more_body = True
         self.disconnected = False
         self.response_complete = False
-        self.message_event = self
+
+    @property
+    def message_event(self) -> "Exchange":
+        """What the server sets. Not an attribute: an exchange that held itself would be left to the collector."""
+        return self
 
     @property
     def is_too_large(self) -> bool:

@@ -9,9 +9,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from django.db import connection
 from expected import Asked, price
-from ground import OWNER, TALLY, Ground
+from ground import OWNER, TALLY, Ground, reconnect
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 from peer import FINAL, Fate, Peer
@@ -140,8 +139,7 @@ class Machine(Ground):
         service = list(self.services.values())[which % len(self.services)]
         account_id = self.customer(pick).account_id
         if how == "rate":
-            # The ORM has no second try, and an earlier step may have cut the connection that is kept.
-            connection.close()
+            reconnect()
             Service.objects.filter(id=service.id).update(rate=rate)
             self.rates[service.id] = rate
         elif how == "agree":

@@ -63,6 +63,10 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.app_state["door"].guests.see_off(self)
         super().connection_lost(exc)
+        # What refers to each other in a circle waits for the collector, and that for many others: let go of it at once.
+        self._unset_keepalive_if_required()
+        self.cycle: Any = None
+        self.pipeline.clear()
 
     def waits_for(self) -> object | None:
         """What the client owes us: see guests.py."""

@@ -199,9 +199,9 @@ def _wants(request: Request) -> dict[str, str]:
 _READ_HEADERS = (b"content-type", b"authorization", b"idempotency-key", b"accept-encoding", b"if-none-match")
 """What a request says outside its body."""
 
-_SHORT = 160
-"""Bytes of a request that is worth remembering: programs ask for their balance and the services in the same words again
-and again. What is longer (orders, lists of ids) hardly comes twice."""
+_SHORT = 100
+"""Bytes of a request worth remembering, and of its headers: programs ask for their balance and the services in the
+same words again and again. What is longer (orders, lists of ids) hardly comes twice."""
 
 
 def _read(exchange: Exchange) -> Request:

@@ -5,8 +5,7 @@ import gc
 _YOUNG, _MIDDLE, _OLD = 20_000, 10, 10
 """Looked at after so many objects more than before (700 as Python comes), and after so many looks at the younger ones.
 
-A batch makes thousands of rows, ids and replies, and next to none of them is cyclic: they go when they are let go of. What
-is, is a connection that was closed, some forty objects: so many of them are kept for a while, two megabytes at most.
+A batch makes thousands of rows, ids and replies, and next to none of them is cyclic: they go when they are let go of.
 """
 
 

@@ -144,8 +144,7 @@ def new_manual_transaction() -> str:
 
 def read_balances(account_ids: Sequence[int]) -> list[int]:
     """The balance of each account in micros, in the order asked; accounts asked twice are answered twice."""
-    balances: dict[int, int] = dict(read_rows(queries.READ_BALANCES, (list(set(account_ids)),)))
-    return [balances[account_id] for account_id in account_ids]
+    return balances_in(account_ids, read_rows(queries.READ_BALANCES, (list(set(account_ids)),)))
 
 
 READ_BALANCES = queries.READ_BALANCES.replace("%s", "$1")
@@ -157,7 +156,7 @@ def write_account_ids(account_ids: Sequence[int]) -> bytes:
     return b"{%b}" % b",".join([b"%d" % account_id for account_id in set(account_ids)])
 
 
-def balances_in(account_ids: Sequence[int], rows: Sequence[tuple[bytes, ...]]) -> list[int]:
-    """What `read_balances` answers, from the rows of READ_BALANCES."""
+def balances_in(account_ids: Sequence[int], rows: Sequence[tuple[bytes | int, ...]]) -> list[int]:
+    """What `read_balances` answers, from the rows of READ_BALANCES, read by the driver or as they come."""
     balances = {int(account_id): int(micros) for account_id, micros in rows}
     return [balances[account_id] for account_id in account_ids]

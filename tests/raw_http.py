@@ -44,6 +44,10 @@ class Wire:
     def close(self) -> None:
         self._socket.close()
 
+    def hang_up(self) -> None:
+        """End the connection, also for a thread that is writing to it."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+
     def send(self, *pieces: bytes) -> None:
         """Write each piece at once, and nothing between two of them."""
         for piece in pieces:

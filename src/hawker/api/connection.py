@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from collections.abc import Sized
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hawker.api.exchange import Exchange
@@ -21,6 +23,22 @@ API_PATHS = frozenset({b"/api/v2", b"/api/v2/"})
 _METHODS = (b"GET ", b"POST ")
 _HEAD = re.compile(rb"(?:GET|POST) [^\r\n]+ HTTP/1\.1\r\n")
 _OFFER = re.compile(rb"\r\n(?:upgrade:[ \t]*h2c|http2-settings:[^\r\n]*)(?=\r\n)", re.IGNORECASE)
+
+
+class _Flow(FlowControl):
+    """Reads nothing more while requests wait for their turn.
+
+    The server would read on after each answer, and while an application listens for the end of the connection:
+    thousands of requests more for each that is answered, as long as the client sends them.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -57,6 +75,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         if not self.app_state["door"].guests.let_in(self):
             transport.abort()
 
@@ -72,6 +91,8 @@ class Connection(HttpToolsProtocol):
         """What the client owes us: see guests.py."""
         if self.flow.write_paused:
             return "to read", self._begun, self.transport.get_write_buffer_size()
+        if self.flow.read_paused:
+            return None
         if self._begun != self._heads:
             return "a head", self._begun
         if self.cycle is None or self.cycle.response_complete:
@@ -158,10 +179,14 @@ class Connection(HttpToolsProtocol):
             self.pipeline.appendleft((cycle, self.app))
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Begin one that waited for its turn."""
         if isinstance(cycle, Exchange):
-            cycle.start()
+            # Many are answered as soon as they begin: each within the last one's answer would fill the stack.
+            self.loop.call_soon(cycle.start)
         else:
             super()._start_asgi_task(cycle, app)
+        # The last of those that waited may not have come whole.
+        self.flow.resume_reading()
 
     def answered(self) -> None:
         """An exchange is over: on to the next request, as soon as the client reads what it was sent."""

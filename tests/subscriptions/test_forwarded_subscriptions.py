@@ -286,3 +286,18 @@ def test_it_is_sent_once_whatever_the_answer(panel: Panel, sandbox: SandboxProce
     for _ in range(3):
         later(panel, hours=1)
     assert len(sandbox.calls("add")) == 1
+
+
+def test_an_order_that_two_subscriptions_list_at_once_is_one_s_and_told(
+    panel: Panel, scripted: ScriptedUpstream, service: Service, customer: OpenedCustomer
+) -> None:
+    first = begin(panel, customer, service, min=100, max=100)
+    second: int = panel.place(customer, service, username="berta", min=100, max=100, delay=0)
+    later(panel, seconds=1)
+    assert panel.order(second)["upstream_order"] == 2
+    order_there(scripted, 700)
+    scripted.statuses["2"] = {"status": "Active", "charge": "0", "orders": [700], "posts": "0"}
+    tell(panel, scripted, [700])
+    assert [child["upstream_order"] for order in (first, second) for child in children(panel, order)] == [700]
+    assert "upstream_id_twice" in open_alerts()
+    assert panel.balance(customer) == 10_000_000 - 900_000

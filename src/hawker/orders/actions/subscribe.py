@@ -5,7 +5,7 @@ them down as waiting, and this is the one place that makes orders of them.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -218,10 +218,10 @@ def _step(
     waiting: int,
     catalogue: Catalogue,
     book: Book,
-    bound: Collection[str],
+    bound: set[str],
     now: datetime,
 ) -> _Step:
-    """Decide what becomes of one subscription, charging its orders in the book as it goes."""
+    """Decide what becomes of one subscription, charging its orders in the book, and binding them, as it goes."""
     step = _Step(claimed, claimed.parts, claimed.posts_left)
     end = ends_at(claimed.expiry)
     if claimed.is_local and end is not None and end <= now:
@@ -235,6 +235,9 @@ def _step(
             step.alerts.append(Raised(AlertKind.UPSTREAM_ID_TWICE, _subject(step), why))
         elif not _make(step, order_id, post, service, book):
             break
+        elif not claimed.is_local:
+            # A provider may list it for the next subscription of this batch too, where no look at the database tells.
+            bound.add(f"{claimed.provider_id}/{post.key}")
     if step.needed_micros is not None and not claimed.is_local:
         _tell_of_debt(step, waiting - len(step.children) - len(step.aside))
     done = claimed.is_local and claimed.has_looked and step.posts_left == 0

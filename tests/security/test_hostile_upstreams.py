@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 import time
 import zlib
 from collections.abc import Callable
@@ -113,6 +114,23 @@ def test_an_answer_that_trickles_ends_at_the_deadline() -> None:
 
     with saying(b"", b"HTTP/1.1 100 Continue\r\n\r\n") as url, pytest.raises(CallFailed, match=r"within 0\.5 s"):
         asyncio.run(call(url))
+
+
+def test_a_handshake_that_never_ends_leaves_no_connection_behind() -> None:
+    async def shake_hands(panel: socket.socket) -> None:
+        url = read_provider_url(f"https://127.0.0.1:{panel.getsockname()[1]}/", allow_private=True)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await open_line(url, allow_private=True)
+        await asyncio.sleep(0.1)
+        connection, _ = panel.accept()
+        with connection:
+            connection.settimeout(1)
+            while connection.recv(65_536):
+                """The beginning of the handshake, and then the end of the connection."""
+
+    with socket.create_server(("127.0.0.1", 0)) as panel:
+        asyncio.run(shake_hands(panel))
 
 
 @pytest.mark.parametrize(

@@ -231,12 +231,21 @@ async def open_line(
             stream = await _dial(network, await _addresses(url, allow_private, resolver), url.port)
             failpoint("connecting")
             if url.tls:
-                stream = await stream.start_tls(_tls, server_hostname=url.host)
+                stream = await _secured(stream, url.host)
     except TimeoutError as error:
         raise CannotConnect(f"no connection to {url.host} within {CONNECT_SECONDS:g} s") from error
     except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
         raise CannotConnect(f"no connection to {url.host}: {error or type(error).__name__}") from error
     return Line(url, stream, name)
+
+
+async def _secured(stream: httpcore2.AsyncNetworkStream, host: str) -> httpcore2.AsyncNetworkStream:
+    try:
+        return await stream.start_tls(_tls, server_hostname=host)
+    except BaseException:
+        # Cut short by our deadline, the library leaves the connection open until the collector comes.
+        await stream.aclose()
+        raise
 
 
 async def _addresses(url: ProviderUrl, allow_private: bool, resolver: Resolver) -> list[Address]:

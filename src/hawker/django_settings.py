@@ -5,7 +5,7 @@ from pathlib import Path
 
 from psycopg import conninfo
 
-from hawker.core.database import Access, database_url, session_options
+from hawker.core.database import PATIENCE, Access, database_url, session_options
 from hawker.core.settings import settings
 
 _settings = settings()
@@ -59,6 +59,7 @@ DATABASES = {
         # A connection that broke while idle is replaced before its next use, not after it failed a customer.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
+            **PATIENCE,
             **_address,
             "options": session_options(_settings, _access),
             # Values travel apart from the statement, and statements of the hot path are prepared at once.

@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import psycopg
 import pytest
+from django.db import connection
 
 from cluster import start_cluster
 from processes import eventually, panel_environment, start_up
@@ -153,3 +156,18 @@ def test_settings_are_found_in_the_order_that_the_page_gives(tmp_path: Path, mon
     (tmp_path / "hawker.toml").write_text('curency = "BBB"\n')
     with pytest.raises(UnreadableSettings, match="no such setting: curency"):
         Settings()
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        url = f"postgresql://maker@127.0.0.1:{silent.getsockname()[1]}/made"
+        verified = run(tmp_path / "p", ["verify"], database_url=url)
+    assert verified.returncode != 0
+    assert "timeout" in verified.stderr
+    assert time.monotonic() - began < 30
+
+
+def test_a_server_that_falls_silent_is_given_up_on_by_the_system() -> None:
+    """Only a network that drops what it is sent could show it; what a socket is told is shown instead."""
+    assert {"tcp_user_timeout", "keepalives_idle", "keepalives_count"} <= connection.get_connection_params().keys()

@@ -16,6 +16,18 @@ _SESSION = {
     "TimeZone": "UTC",
 }
 
+PATIENCE: dict[str, int] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""How long a database is waited for that says nothing at all, in seconds, one in milliseconds: a machine that lost its
+power or its network closes no connection. As the system comes, a question to it hangs for a quarter of an hour, and a
+wait for its answer for two hours. A statement that only takes long is not meant: the machine under it answers.
+An address may say otherwise."""
+
 
 class Access(StrEnum):
     """Who a process is to the database."""

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -134,7 +135,10 @@ async def _serve(port: int, nodes: Sequence[Address]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     front = Front(nodes)
-    server = await loop.create_server(lambda: _Client(front), "127.0.0.1", port, backlog=2048)
+    try:
+        server = await loop.create_server(lambda: _Client(front), "127.0.0.1", port, backlog=2048)
+    except OSError as error:
+        raise SystemExit(f"front: port {port} cannot be listened on: {os.strerror(error.errno or 0)}") from None
     print(json.dumps({"ready": True, "url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"}), flush=True)
     await stop.wait()
     server.close()
@@ -155,6 +159,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1; 0 for any free one")
     parser.add_argument("nodes", nargs="+", type=_address, metavar="HOST:PORT")
     options = parser.parse_args()
+    # A greater number would be cut to 16 bits on the way, and another port listened on.
+    if not 0 <= options.port <= 65_535:
+        parser.error(f"there is no port {options.port}: ports go from 0 (any free one) to 65535")
     uvloop.run(_serve(options.port, options.nodes))
 
 

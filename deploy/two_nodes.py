@@ -173,6 +173,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, default=2, help="how many")
     parser.add_argument("--demo", action="store_true", help="demo data and a sandbox upstream, beside the first node")
     options = parser.parse_args()
+    # Before anything is started: the front, which would refuse them, comes last.
+    if not 0 <= options.port <= 65_535:
+        parser.error(f"there is no port {options.port}: ports go from 0 (any free one) to 65535")
+    if options.nodes < 1:
+        parser.error("at least one node is needed")
     options.data_dir = options.data_dir.absolute()
     return options
 

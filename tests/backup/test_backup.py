@@ -19,8 +19,8 @@ import msgspec
 import psycopg
 import pytest
 
-from hawker.backup.archive import open_backup
-from hawker.backup.errors import CannotRestore
+from hawker.backup.archive import new_folder, open_backup
+from hawker.backup.errors import CannotBackUp, CannotRestore
 from hawker.core.datadir import DataDir
 from hawker.core.money import format_micros
 from hawker.core.settings import settings
@@ -278,6 +278,14 @@ def test_a_backup_of_another_kind_of_panel_is_refused_with_what_to_do(copy: Path
     )
     assert (again.returncode, again.stdout) == (1, "")
     assert "is there already" in again.stderr
+
+
+def test_a_name_that_cannot_be_looked_at_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    for name, why in (("x" * 300, "File name too long"), ("file/backup", "Not a directory")):
+        (tmp_path / "file").touch()
+        with pytest.raises(CannotBackUp, match=f"cannot be made: {why}"), new_folder(tmp_path / name):
+            pass
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_restore_that_is_killed_leaves_nothing_that_runs_and_the_next_one_puts_it_right(

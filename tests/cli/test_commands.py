@@ -55,6 +55,14 @@ def test_a_customer_is_added_and_credited_once_for_each_payment(panel: Panel) ->
         (["add", "a@example.com", "--credit", "1.234567"], "'1.234567' is not an amount such as 12 or 12.34567"),
         (["credit", "stranger@example.com", "5", "--reason", "x"], "there is no customer stranger@example.com"),
         (["credit", "a@example.com", "5", "--reason", " "], "say why with --reason (at most 500 characters)"),
+        (
+            ["credit", "a@example.com", "5", "--reason", "x", "--transaction", ""],
+            "the --transaction of a payment has 1 to 128 characters",
+        ),
+        (
+            ["credit", "a@example.com", "5", "--reason", "x", "--transaction", "t" * 129],
+            "the --transaction of a payment has 1 to 128 characters",
+        ),
     ],
 )
 def test_what_a_customer_cannot_be_given_is_a_sentence(panel: Panel, words: list[str], sentence: str) -> None:
@@ -172,7 +180,26 @@ def test_long_work_shows_where_it_is_on_a_terminal_and_there_only(panel: Panel) 
     assert seen.endswith(b"\r\x1b[K")
 
 
-@pytest.mark.parametrize("words", [["order", "show", "x"], ["customer", "credit"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["order", "show", "x"],
+        ["customer", "credit"],
+        *([*verb, "--reason", "x", str(2**63)] for verb in (["order", "complete"], ["order", "release"])),
+        ["order", "start", str(2**63)],
+        ["refill", "resolve", "--completed", "--reason", "x", str(2**63)],
+    ],
+)
 def test_wrong_words_end_with_2(words: list[str]) -> None:
     done = hawker(settings().data_dir, *words)
     assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["customer", "add", "a\udcff@example.com"], ["service", "list", "--category", "\udcff"]]
+)
+def test_bytes_that_are_no_text_end_with_2_and_a_sentence(panel: Panel, words: list[str]) -> None:
+    done = hawker(settings().data_dir, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"hawker: word {len(words)} of the command is no text in UTF-8\n"

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import psutil
+import pytest
 
 from processes import ServeProcess, ended, eventually, hawker, panel_environment
 
@@ -77,6 +78,23 @@ def test_orders_are_taken_through_both_nodes_and_by_the_one_that_is_left(tmp_pat
     database = tmp_path / "nodes" / "database"
     assert not (database / "pg" / "postmaster.pid").exists()
     assert hawker(database, "verify").returncode == 0
+
+
+@pytest.mark.parametrize("words", [["--port", "70000"], ["--port", "-1"], ["--nodes", "0"]])
+def test_words_that_make_no_sense_are_refused_before_anything_starts(tmp_path: Path, words: list[str]) -> None:
+    command = [sys.executable, str(SCRIPT), "--data-dir", str(tmp_path / "nodes"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=panel_environment())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert not (tmp_path / "nodes").exists()
+
+
+def test_a_port_that_is_taken_is_a_sentence_of_the_front() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, str(SCRIPT.with_name("front.py")), "--port", port, "127.0.0.1:1"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"front: port {port} cannot be listened on: Address already in use\n"
 
 
 def statuses(front: ServeProcess, key: str, ids: str) -> set[str]:

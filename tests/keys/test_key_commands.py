@@ -93,6 +93,7 @@ def test_a_key_is_brought_along_and_never_shown(server: ServeProcess, customer: 
         (("add", "EMAIL", "--scope", "all"), "--scope is read or order"),
         (("add", "EMAIL", "--expires", "2020-01-31"), "would have expired"),
         (("add", "EMAIL", "--expires", "soon"), "--expires is"),
+        (("add", "EMAIL", "--expires", ""), "--expires is"),
         (("add", "EMAIL", "--label", "l" * 81), "80 characters"),
         (("rotate", "999999999"), "there is no key"),
         (("rotate", "1", "--overlap", "a while"), "--overlap is"),

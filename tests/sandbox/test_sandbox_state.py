@@ -115,6 +115,8 @@ def test_a_known_key_keeps_its_balance_and_a_new_one_gets_its_own(tmp_path):
     [
         ({"speed": -1}, "the speed must be"),
         ({"speed": float("nan")}, "the speed must be"),
+        ({"port": -1}, "there is no port -1"),
+        ({"port": 65_536}, "there is no port 65536"),
         ({"keys": {}}, "at least one API key"),
         ({"keys": {"": Money(0)}}, "none may be empty"),
         ({"first_order_id": 0}, "the first order id"),

@@ -63,9 +63,10 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises CannotBackUp where there is something of that name, or nothing can be written there.
     """
     partial = path.with_name(f"{path.name}{_PARTIAL}")
-    if path.exists() or path.is_symlink():
-        raise CannotBackUp(f"{path} is there already: a backup is never written over; name a new folder")
     try:
+        # A name that is too long, or lies in a folder that is closed to us, cannot even be looked at.
+        if path.exists() or path.is_symlink():
+            raise CannotBackUp(f"{path} is there already: a backup is never written over; name a new folder")
         # What a killed backup left under this name is of no use to anybody.
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700, parents=True)

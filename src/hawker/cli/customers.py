@@ -45,7 +45,7 @@ def credit(
     amount: Annotated[str, typer.Argument(help="Such as 25.00; -5.00 after `--` takes money away.")],
     *,
     reason: Annotated[str, typer.Option(help="Why; kept with the transfer.")],
-    transaction: Annotated[str, typer.Option(help="The payment's own id: it can be credited only once.")] = "",
+    transaction: Annotated[str | None, typer.Option(help="The payment's own id: it can be credited only once.")] = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Credit a customer's balance with money received, or correct it downwards."""
@@ -54,8 +54,11 @@ def credit(
     money = _amount(amount.removeprefix("-"))
     if not money:
         fail("the amount must not be 0")
-    if not reason.strip() or len(reason) > 500 or len(transaction) > 128:
+    if not reason.strip() or len(reason) > 500:
         fail("say why with --reason (at most 500 characters)")
+    # An empty one comes from a script whose variable is unset: the payment could be credited twice.
+    if transaction is not None and not 1 <= len(transaction) <= 128:
+        fail("the --transaction of a payment has 1 to 128 characters")
     with panel():
         from hawker.accounts.errors import NoSuchCustomer
         from hawker.ledger.customers import change_balance
@@ -66,7 +69,7 @@ def credit(
                 balance = change_balance(
                     email,
                     -money.micros if taken else money.micros,
-                    transaction=transaction,
+                    transaction=transaction or "",
                     actor=actor(),
                     reason=reason.strip(),
                     now=SystemClock().now(),

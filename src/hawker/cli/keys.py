@@ -26,7 +26,9 @@ ScopeOption = Annotated[str, typer.Option(help="`order` for everything, `read` t
 AddressOption = Annotated[
     list[str], typer.Option(help="Address or network the key may be used from; repeat for more. Anywhere without.")
 ]
-ExpiresOption = Annotated[str, typer.Option(help="When it ends: 2027-01-31, 2027-01-31T12:00Z, or in 90d, 12h, 30m.")]
+ExpiresOption = Annotated[
+    str | None, typer.Option(help="When it ends: 2027-01-31, 2027-01-31T12:00Z, or in 90d, 12h, 30m.")
+]
 
 
 @app.command()
@@ -36,7 +38,7 @@ def add(
     label: LabelOption = "",
     scope: ScopeOption = "order",
     address: AddressOption = [],  # noqa: B006
-    expires: ExpiresOption = "",
+    expires: ExpiresOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a key, which is shown this once."""
@@ -52,7 +54,7 @@ def import_(
     label: LabelOption = "",
     scope: ScopeOption = "order",
     address: AddressOption = [],  # noqa: B006
-    expires: ExpiresOption = "",
+    expires: ExpiresOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Let a key of another panel work here, so that its owner's programs need no change."""
@@ -113,9 +115,10 @@ def rotate(
         answer({"key": new.key_id, "api_key": new.key, "replaces": key, "old_key_ends_at": new.old_ends_at})
 
 
-def _issue(email: str, *, key: str | None, label: str, scope: str, address: list[str], expires: str) -> None:
+def _issue(email: str, *, key: str | None, label: str, scope: str, address: list[str], expires: str | None) -> None:
     now = SystemClock().now()
-    expires_at = read_future(expires, now) if expires else None
+    # An empty one comes from a script whose variable is unset: it must not make a key that never ends.
+    expires_at = None if expires is None else read_future(expires, now)
     networks: list[Network] = []
     with sentences(BadAddress):
         networks.extend(read_network(text) for text in address)

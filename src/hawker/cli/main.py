@@ -1,6 +1,8 @@
 """The commands of `hawker`. Each one parses, calls one verb, and prints one JSON document."""
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +44,9 @@ app.add_typer(routes.app, name="route", help="Where each service is bought, and 
 app.add_typer(alerts.app, name="alert", help="What needs a person.")
 app.add_typer(audit.app, name="audit", help="Who changed what.")
 app.add_typer(secrets.app, name="secrets", help="The secrets that the panel's data is kept under.")
+
+WRONG_WORDS = 2
+"""The exit code of a command that cannot be read, as the parser has it."""
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 
@@ -194,4 +199,15 @@ def main() -> None:
     """The entry point of the `hawker` command."""
     # Child processes and libraries must not write byte-code next to a read-only installation's sources.
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    _refuse_what_is_no_text(sys.argv[1:])
     app()
+
+
+def _refuse_what_is_no_text(words: Sequence[str]) -> None:
+    """End with exit code 2 where a word of the command is not UTF-8: neither database nor answer could hold it."""
+    for place, word in enumerate(words, 1):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            say(f"hawker: word {place} of the command is no text in UTF-8")
+            raise SystemExit(WRONG_WORDS) from None

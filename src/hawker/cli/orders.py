@@ -12,7 +12,10 @@ from hawker.core.clock import SystemClock
 
 app = typer.Typer(no_args_is_help=True)
 
-OrderArgument = Annotated[int, typer.Argument(help="The order's number.", min=1)]
+MAX_ORDER = 2**63 - 1
+"""What the column of order numbers holds: the database cannot even be asked for more."""
+
+OrderArgument = Annotated[int, typer.Argument(help="The order's number.", min=1, max=MAX_ORDER)]
 
 
 @app.command()
@@ -77,7 +80,7 @@ def cancel(
 
 @app.command()
 def release(
-    orders: Annotated[list[int], typer.Argument(help="The orders' numbers.", min=1)],
+    orders: Annotated[list[int], typer.Argument(help="The orders' numbers.", min=1, max=MAX_ORDER)],
     *,
     reason: Annotated[str, typer.Option(help="Why; kept with the orders.")],
     at_a_loss: Annotated[bool, typer.Option("--at-a-loss", help="Send them whatever they cost.")] = False,

@@ -33,7 +33,7 @@ def list_(
 
 @app.command()
 def resolve(
-    refill: Annotated[int, typer.Argument(help="The refill's number.", min=1)],
+    refill: Annotated[int, typer.Argument(help="The refill's number.", min=1, max=2**63 - 1)],
     *,
     completed: Annotated[bool, typer.Option("--completed", help="It was delivered.")] = False,
     rejected: Annotated[bool, typer.Option("--rejected", help="It will not be delivered.")] = False,

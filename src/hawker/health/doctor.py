@@ -227,7 +227,7 @@ def _panel(health: Health) -> Iterator[Finding]:
     alerts = sum(health.alerts.values())
     yield _judge("alerts", alerts, "open alerts", warn=alerts > 0, advice="`hawker alert list`")
     if health.breaches is None or health.check_seconds is None:
-        yield Finding("invariants", "warn", "never checked yet", None, "run `hawker verify`; a worker checks by itself")
+        yield Finding("invariants", "warn", "never checked yet", None, "a worker checks within the hour")
     else:
         yield _judge(
             "invariants",

@@ -46,6 +46,8 @@ class SandboxConfig:
 
     def __post_init__(self) -> None:
         check_speed(self.speed)
+        if not 0 <= self.port <= 65_535:
+            raise ValueError(f"there is no port {self.port}: ports go from 0 (any free one) to 65535")
         if not self.keys or "" in self.keys:
             raise ValueError("the sandbox needs at least one API key, and none may be empty")
         if not 1 <= self.first_order_id < 10**12:

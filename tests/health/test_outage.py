@@ -1,5 +1,6 @@
 """What a worker says of a database that goes away and comes back."""
 
+import logging
 import subprocess
 import sys
 import tempfile
@@ -9,9 +10,11 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from procrastinate.exceptions import ConnectorException
 
 from cluster import start_cluster
 from hawker.host.postgres import EmbeddedPostgres
+from hawker.worker.outage import Outage
 from processes import ended, eventually, panel_environment
 
 
@@ -51,3 +54,12 @@ def test_an_outage_is_one_line_and_its_end_another(cluster: EmbeddedPostgres, tm
                 eventually("it says that it is back", lambda n=outage: len(said("is back")) == n, seconds=60)
     lines = [line["event"] for line in said("") if line["level"] != "info"]
     assert lines == ["the database is away: waiting for it", "the database is back"] * 2
+
+
+@pytest.mark.parametrize(("cause", "told"), [(psycopg.OperationalError("gone"), False), (ValueError("a bug"), True)])
+def test_a_job_that_an_outage_cut_off_is_told_by_the_outage_alone(cause: Exception, *, told: bool) -> None:
+    error = ConnectorException()
+    error.__cause__ = cause
+    words = "Task exception was never retrieved"
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, words, None, (type(error), error, None))
+    assert Outage().filter(record) is told

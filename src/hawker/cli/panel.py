@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +61,19 @@ def panel(*, access: Access = Access.APP, create: bool = False) -> Iterator[None
         settings.cache_clear()
         set_up(access)
         with _database_sentences():
+            # The owner's commands look for themselves, behind the migrations that they bring.
+            if access is Access.APP:
+                _refuse_other_currency()
             yield
+
+
+def _refuse_other_currency() -> None:
+    """End the command where its settings say another currency than the balances have."""
+    from hawker.ledger.actions import check_currency
+    from hawker.ledger.errors import WrongCurrency
+
+    with sentences(WrongCurrency):
+        check_currency()
 
 
 @contextmanager
@@ -91,6 +103,13 @@ def set_up_service() -> None:
     with sentences(NotSetUp):
         read_settings().require_secret()
     set_up()
+    import django.db
+    import psycopg
+
+    # A database that is away or not migrated yet is waited for; readiness looks again.
+    with suppress(Unavailable, django.db.Error, psycopg.Error):
+        _refuse_other_currency()
+    django.db.connection.close()
 
 
 def set_up(access: Access = Access.APP) -> None:

@@ -9,6 +9,8 @@ from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.health import queries
 from hawker.health.state import Health, migrations_amiss, read_health
+from hawker.ledger.actions import check_currency
+from hawker.ledger.errors import WrongCurrency
 from hawker.providers.rotation import examine_sealing
 
 State = Literal["ok", "warn", "fail"]
@@ -48,8 +50,17 @@ def examine(*, now: datetime) -> list[Finding]:
         *in_transaction(lambda cursor: list(_upkeep(cursor))),
         *in_transaction(lambda cursor: list(_stuck(cursor, now))),
         *_panel(health),
+        _currency(),
         *_sealing(),
     ]
+
+
+def _currency() -> Finding:
+    try:
+        check_currency()
+    except WrongCurrency as error:
+        return Finding("currency", "fail", str(error), None, "set the currency of this process to that of the balances")
+    return Finding("currency", "ok", "of the settings is that of the balances")
 
 
 def _sealing() -> Iterator[Finding]:

@@ -17,6 +17,8 @@ from hawker.core.settings import settings
 from hawker.health.metrics import write_metrics
 from hawker.health.state import migrations_amiss, read_health
 from hawker.health.tallies import read_tallies, write_counted
+from hawker.ledger.actions import check_currency
+from hawker.ledger.errors import WrongCurrency
 
 Answer = tuple[int, bytes, bytes]
 """Status, content type, body."""
@@ -98,9 +100,12 @@ def _why_not_ready() -> list[str]:
     try:
         if migrations_amiss():
             return ["the database is not of this version"]
+        check_currency()
         refresh_catalogue()
     except Unavailable:
         return ["the database does not answer"]
+    except WrongCurrency:
+        return ["the balances are in another currency than the settings say"]
     except Exception:
         log.exception("not ready")
         return ["something failed: the log says what"]

@@ -45,9 +45,29 @@ def open_house_accounts() -> None:
         cursor.execute(queries.OPEN_HOUSE_ACCOUNTS, (currency, [int(house) for house in House]))
         cursor.execute("SELECT DISTINCT currency FROM account WHERE currency <> %s", (currency,))
         if (other := cursor.fetchone()) is not None:
-            raise WrongCurrency(f"this panel's balances are in {other[0]}, its settings say {currency}")
+            raise _wrong(other[0])
 
     in_transaction(work)
+
+
+def check_currency() -> None:
+    """Raise WrongCurrency where the settings of this process say another currency than the panel's balances have.
+
+    One machine of several without its hawker.toml is enough for that: it would tell customers its own currency, and
+    place nothing. Raises Unavailable.
+    """
+    currency = settings().currency
+
+    def work(cursor: Cursor) -> None:
+        other = cursor.execute(queries.OTHER_CURRENCY, (int(House.ESCROW), currency)).fetchone()
+        if other is not None:
+            raise _wrong(other[0])
+
+    in_transaction(work)
+
+
+def _wrong(currency: str) -> WrongCurrency:
+    return WrongCurrency(f"this panel's balances are in {currency}, its settings say {settings().currency}")
 
 
 def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int | AlreadyCredited]:

@@ -30,6 +30,8 @@ OPEN_HOUSE_ACCOUNTS = """
     SELECT id, %s, 0, 0 FROM unnest(%s::bigint[]) AS f(id) ON CONFLICT (id) DO NOTHING
 """
 
+OTHER_CURRENCY = "SELECT currency FROM account WHERE id = %s AND currency <> %s"
+
 INSERT_DEPOSITS = """
     INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, actor, reason, address, created_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s)

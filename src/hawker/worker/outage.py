@@ -65,7 +65,8 @@ class Outage(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """False for what the engine or its pool says of an outage: that was told already."""
-        if not record.name.startswith(("procrastinate", "psycopg")):
+        # The loop tells of a job of the engine's whose end could not be written down.
+        if not record.name.startswith(("procrastinate", "psycopg", "asyncio")):
             return True
         error = record.exc_info[1] if record.exc_info else None
         found = next((cause for cause in _causes(error) if isinstance(cause, _AWAY)), None)

@@ -203,3 +203,10 @@ def test_bytes_that_are_no_text_end_with_2_and_a_sentence(panel: Panel, words: l
     done = hawker(settings().data_dir, *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"hawker: word {len(words)} of the command is no text in UTF-8\n"
+
+
+def test_an_answer_is_utf_8_whatever_the_locale(panel: Panel) -> None:
+    command = [sys.executable, "-m", "hawker", "price", "group", "add", "Größte", "5"]
+    done = subprocess.run(command, capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert msgspec.json.decode(done.stdout)["name"] == "Größte"

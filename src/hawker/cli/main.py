@@ -1,5 +1,6 @@
 """The commands of `hawker`. Each one parses, calls one verb, and prints one JSON document."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -199,6 +200,10 @@ def main() -> None:
     """The entry point of the `hawker` command."""
     # Child processes and libraries must not write byte-code next to a read-only installation's sources.
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    for stream in (sys.stdout, sys.stderr):
+        # JSON is UTF-8 whatever the terminal's locale: a name that it cannot write must not fail what was done already.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
     _refuse_what_is_no_text(sys.argv[1:])
     app()
 

@@ -347,3 +347,48 @@ def test_an_external_database_takes_no_writes_from_a_restore_that_was_killed_unt
     finally:
         with psycopg.connect(owner, autocommit=True) as admin:
             admin.execute("DROP DATABASE restored WITH (FORCE)")
+
+
+def test_a_copy_is_brought_back_without_touching_the_database_it_was_made_of(
+    panel: Panel, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    provider = panel.provider(sandbox)
+    live, made = tmp_path / "live", tmp_path / "copy"
+    live.mkdir()
+    # The address has a password in it, so it may well be kept where the secrets are.
+    address = f'database_url = "{settings().folder.embedded_url("hawker")}"\n'
+    (live / "secrets.toml").write_text(f'secret_key = "the pepper of tests"\n{address}')
+    asked(live, "backup", str(made))
+    assert "database_url" not in (made / "secrets.toml").read_text()
+    # As versions before wrote it.
+    secrets = (made / "secrets.toml").read_text() + address
+    file = {"size_bytes": len(secrets.encode()), "sha256": hashlib.sha256(secrets.encode()).hexdigest()}
+    files = json.loads((made / "manifest.json").read_text())["files"] | {"secrets.toml": file}
+    older = edited(made, tmp_path / "older", files=files)
+    (older / "secrets.toml").write_text(secrets)
+    data_dir = tmp_path / "new"
+    assert restored(older, data_dir)["paused_providers"] == ["upstream"]
+    provider.refresh_from_db()
+    assert provider.paused_until is None
+    assert "database_url" not in (data_dir / "secrets.toml").read_text()
+    assert asked(data_dir, "provider", "show", "upstream")["paused"]
+
+
+def test_an_external_database_is_held_wherever_its_address_is_kept(copy: Path, tmp_path: Path) -> None:
+    owner = settings().folder.embedded_url("hawker")
+    url = owner.replace("/hawker?", "/restored?")
+    with psycopg.connect(owner, autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS restored")
+        admin.execute("CREATE DATABASE restored")
+    data_dir = tmp_path / "p"
+    data_dir.mkdir()
+    (data_dir / "secrets.toml").write_text(f'database_url = "{url}"\n')
+    try:
+        assert restored(copy, data_dir)["ok"]
+        with psycopg.connect(url) as other:
+            assert other.execute("SELECT count(*) FROM restore").fetchone() == (1,)
+        assert f'database_url = "{url}"' in (data_dir / "secrets.toml").read_text()
+        assert not (data_dir / "pg").exists()
+    finally:
+        with psycopg.connect(owner, autocommit=True) as admin:
+            admin.execute("DROP DATABASE restored WITH (FORCE)")

@@ -1,19 +1,23 @@
 """How the panel treats a provider that fails, refuses, or runs out of our money: breaker, failover, pace, pauses."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import transaction
 
 from hawker.alerts.actions import describe_alerts
 from hawker.catalog.models import Route, Service
+from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import Attempt, WorkKind
 from hawker.providers.actions import change_provider
-from hawker.providers.health import pause_provider, resume_provider
+from hawker.providers.health import FOREVER, pause_provider, resume_provider
 from hawker.providers.models import Provider, ProviderHealth
 from panel import Panel
-from processes import SandboxProcess
+from processes import SandboxProcess, eventually
 
 LINK = "https://example.com/page?fate=completed"
 
@@ -279,6 +283,29 @@ def test_a_pause_by_hand_lasts_until_it_is_ended_by_hand(
     resume_provider(upstream.id, by="test", now=panel.clock.now())
     panel.sweep()
     assert states(panel, [order]) == ["submitted"]
+
+
+def test_a_pause_by_hand_is_not_shortened_by_an_answer_that_is_settled_at_the_same_moment(
+    panel: Panel, sandbox: SandboxProcess, customer: OpenedCustomer, upstream: Provider, service: Service
+) -> None:
+    sandbox.faults("out-of-funds=1")
+    place(panel, customer, service)
+    settling = threading.Thread(target=panel.sweep)
+    with transaction.atomic():
+        pause_provider(upstream.id, reason="their prices are being talked about")
+        settling.start()
+        # The answer wants to pause the provider too, and waits for what is not committed yet.
+        eventually("the worker waits for the operator", _somebody_waits)
+    settling.join(30)
+    upstream.refresh_from_db()
+    assert (upstream.pause_kind, upstream.paused_until) == ("manual", FOREVER)
+    assert alerts() == []
+
+
+def _somebody_waits() -> bool:
+    with psycopg.connect(settings().folder.embedded_url("hawker")) as watcher:
+        waiting = watcher.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return waiting.fetchone() is not None
 
 
 def test_a_low_balance_is_told_once_and_is_over_when_it_rises(

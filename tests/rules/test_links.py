@@ -22,6 +22,10 @@ def forbids(pattern: str, link: str) -> bool:
         "@example.com",
         "https://example。com/",
         "https://ｅｘａｍｐｌｅ.com/",
+        "https://ex%61mple.com/page",
+        "https://example%2Ecom",
+        "https://example.com。/",
+        "https://www.example.com．/",
     ],
 )
 def test_a_host_forbids_itself_and_all_under_it(link: str) -> None:

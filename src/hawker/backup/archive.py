@@ -23,6 +23,7 @@ from hawker.host.folder import sync_folder
 
 FORMAT = 1
 MANIFEST, DUMP, SECRETS, SETTINGS = "manifest.json", "database.dump", "secrets.toml", "hawker.toml"
+ADDRESS = "database_url"
 _PARTIAL = ".partial"
 _CHUNK = 1 << 20
 _LONGEST_MANIFEST = 1 << 20
@@ -95,6 +96,16 @@ def write_file(folder: Path, name: str, chunks: Iterator[bytes]) -> File:
         file.flush()
         os.fsync(descriptor)
     return File(size, digest.hexdigest())
+
+
+def without_address(secrets: Mapping[str, object]) -> str:
+    """The text of a secrets.toml that holds these, but for the address of a database.
+
+    An operator may keep that there, as every setting. In a copy it would be that of the panel which was copied: a
+    restore would hold and migrate the database that serves customers, and leave its own unheld.
+    """
+    kept = {name: value for name, value in secrets.items() if name != ADDRESS}
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in kept.items())
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

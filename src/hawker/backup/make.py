@@ -1,6 +1,5 @@
 """Making a backup of a panel that runs."""
 
-import json
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC
@@ -19,6 +18,7 @@ from hawker.backup.archive import (
     Manifest,
     Told,
     new_folder,
+    without_address,
     write_file,
     write_manifest,
 )
@@ -75,14 +75,14 @@ def secrets_text(chosen: Settings) -> str:
     As they are now and not as this process read them at its start: they may have been rotated since.
     """
     chosen = Settings(data_dir=chosen.data_dir)  # type: ignore[call-arg]  # the sources fill the other fields
-    values: dict[str, str] = {}
+    values: dict[str, object] = {}
     if chosen.folder.secrets_file.exists():
         values = tomllib.loads(chosen.folder.secrets_file.read_text(encoding="utf-8"))
     for name in type(chosen).model_fields:
         value = getattr(chosen, name)
-        if isinstance(value, SecretStr) and name != "database_url":
+        if isinstance(value, SecretStr):
             values[name] = value.get_secret_value()
-    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items())
+    return without_address(values)
 
 
 def _secrets_on_disk(chosen: Settings) -> bytes:

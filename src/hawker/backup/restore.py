@@ -1,5 +1,6 @@
 """Bringing a backup back, into a new data folder or an empty database: checked, loaded, finished, put in place."""
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Collection
@@ -10,10 +11,11 @@ from typing import Any
 
 import psycopg
 
-from hawker.backup.archive import DUMP, SECRETS, Manifest, Told, open_backup
+from hawker.backup.archive import ADDRESS, DUMP, SECRETS, Manifest, Told, open_backup, without_address
 from hawker.backup.errors import CannotRestore
 from hawker.backup.place import Place, beside, check_empty, external, owned, take_place, write_secrets
 from hawker.backup.programs import ProgramFailed, load, server_major
+from hawker.core.datadir import DataDir
 from hawker.core.failpoints import failpoint
 from hawker.core.restore_mark import unmark, writing
 from hawker.core.settings import Settings
@@ -59,7 +61,8 @@ def restore_backup(
     """
     manifest = open_backup(path, progress.checked)
     _check_known(manifest, known_migrations)
-    secrets = (path / SECRETS).read_text(encoding="utf-8")
+    # Copies of earlier versions may hold the address.
+    secrets = without_address(_secrets_of(path / SECRETS))
     _check_settings(chosen, manifest, secrets, replace=replace)
     if chosen.database_url is not None:
         return _into_database(chosen, path, manifest, secrets, replace=replace, finish=finish, progress=progress)
@@ -86,14 +89,22 @@ def _into_database(
             if not place.was_cut_off:
                 _unmark(place)
             raise
-        if _secrets_of(chosen.folder.secrets_file) != tomllib.loads(secrets):
-            write_secrets(chosen.folder, secrets)
+        _bring_secrets(chosen.folder, secrets)
         finished = finish(place, manifest)
         failpoint("restore-finished")
         _unmark(place)
     except psycopg.Error as error:
         raise CannotRestore(f"the database: {(str(error).splitlines() or ['no answer'])[0]}") from error
     return Brought(manifest, finished)
+
+
+def _bring_secrets(folder: DataDir, secrets: str) -> None:
+    """Put the backup's secrets into the folder. The database's address stays where it is there: without it, finishing
+    would find an embedded database in its stead, and the loaded one would be let go with nothing held."""
+    held = _secrets_of(folder.secrets_file)
+    address = f"{ADDRESS} = {json.dumps(held[ADDRESS], ensure_ascii=False)}\n" if ADDRESS in held else ""
+    if held != tomllib.loads(secrets + address):
+        write_secrets(folder, secrets + address)
 
 
 def _unmark(place: Place) -> None:

@@ -90,13 +90,14 @@ def read_pattern(text: str) -> str | None:
 def host_of(link: str) -> str:
     """The host of an address in lower case ASCII, or what stands in its place (the name of a handle)."""
     found = _HOST_OF_LINK.match(link)
-    host = (found.group(1) if found else "").removeprefix("@").removesuffix(".")
+    # Browsers read percent signs in a host too, and take full stops of other scripts for dots, also at its end.
+    host = unquote(found.group(1) if found else "").removeprefix("@")
     if not host.isascii():
         try:
             host = host.encode("idna").decode("ascii")
         except UnicodeError:
             host = _folded(host)
-    return host.lower()
+    return host.removesuffix(".").lower()
 
 
 def comparable_link(link: str) -> str:

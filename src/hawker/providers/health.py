@@ -179,10 +179,12 @@ def pause_for(cursor: Cursor, stops: Sequence[Stop], *, now: datetime) -> list[R
         if counted is None:
             continue
         until = now + min(FIRST_PAUSE * 2 ** min(counted[0] - 1, 20), LONGEST_PAUSE)
-        parameters = (until, stop.kind.value, stop.reason[:500], stop.provider_id)
-        (name,) = ask(cursor, queries.PAUSE, parameters).fetchone() or ("",)
+        parameters = (until, stop.kind.value, stop.reason[:500], stop.provider_id, now)
+        paused = ask(cursor, queries.PAUSE_BY_ITSELF, parameters).fetchone()
+        if paused is None:
+            continue
         text = f"no orders are sent before {until:%Y-%m-%d %H:%M} UTC: {stop.reason}"
-        raised.append(Raised(_ALERTS[stop.kind], subject_of(name), text))
+        raised.append(Raised(_ALERTS[stop.kind], subject_of(paused[0]), text))
     return raised
 
 

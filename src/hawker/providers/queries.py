@@ -61,6 +61,13 @@ PAUSE = """
     UPDATE provider SET paused_until = %s, pause_kind = %s, pause_reason = %s WHERE id = %s RETURNING name
 """
 
+PAUSE_BY_ITSELF = """
+    UPDATE provider SET paused_until = %s, pause_kind = %s, pause_reason = %s
+     WHERE id = %s AND (paused_until IS NULL OR paused_until <= %s)
+    RETURNING name
+"""
+"""Nothing where somebody paused it since COUNT_PAUSE looked: a pause by hand is ended by hand."""
+
 RESUME = """
     UPDATE provider SET paused_until = NULL, pause_kind = '', pause_reason = ''
      WHERE id = %s AND paused_until IS NOT NULL

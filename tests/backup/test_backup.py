@@ -288,6 +288,27 @@ def test_a_name_that_cannot_be_looked_at_is_refused_in_a_sentence(tmp_path: Path
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_two_backups_of_one_name_do_not_write_into_each_other(database: None, tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    words = [sys.executable, "-m", "hawker", "backup", str(path)]
+
+    def begun(seconds: int) -> "subprocess.Popen[str]":
+        """One that has copied the database, and is to wait for so long before it writes the rest."""
+        armed = {"HAWKER_TESTING": "1", "HAWKER_FAILPOINTS": f"backup-dumped=sleep:{seconds}"}
+        return subprocess.Popen(
+            words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **armed}
+        )
+
+    first = begun(4)
+    eventually("the first one has begun", lambda: list(tmp_path.glob("copy.partial/database.dump")))
+    second = begun(8)
+    _, told = second.communicate(timeout=60)
+    first.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (0, 1)
+    assert "a backup of that name is at work" in told
+    open_backup(path)
+
+
 def test_a_restore_that_is_killed_leaves_nothing_that_runs_and_the_next_one_puts_it_right(
     copy: Path, tmp_path: Path
 ) -> None:

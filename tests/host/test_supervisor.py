@@ -158,17 +158,18 @@ def test_a_second_up_on_the_folder_is_refused_by_name_and_the_first_goes_on(fold
         assert EmbeddedPostgres(folder).is_serving()
 
 
-def test_a_crashed_child_is_started_again(folder: DataDir) -> None:
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGKILL, "SIGKILL"), (40, "signal 40")])
+def test_a_crashed_child_is_started_again(folder: DataDir, number: int, name: str) -> None:
     with up(folder, children={"web": IDLE, "worker": IDLE}) as panel:
         panel.hear()
         web, worker = child_pid(folder, "web"), child_pid(folder, "worker")
-        os.kill(web, signal.SIGKILL)
+        os.kill(web, number)
         until(lambda: starts(folder, "web") == 2 and child_pid(folder, "web") != web)
         assert child_pid(folder, "worker") == worker
         panel.process.terminate()
         code, _, said = panel.end()
     assert code == 0
-    assert "web was ended by SIGKILL, starting it again in 1 s" in said
+    assert f"web was ended by {name}, starting it again in 1 s" in said
 
 
 def test_connections_wait_while_the_web_server_is_started_again(folder: DataDir) -> None:

@@ -68,9 +68,13 @@ def new_folder(path: Path) -> Iterator[Path]:
         # A name that is too long, or lies in a folder that is closed to us, cannot even be looked at.
         if path.exists() or path.is_symlink():
             raise CannotBackUp(f"{path} is there already: a backup is never written over; name a new folder")
-        # What a killed backup left under this name is of no use to anybody.
-        shutil.rmtree(partial, ignore_errors=True)
+        # Never one that is there: two backups of one name would write into each other, and the first to end would give
+        # its name to a mixture of both. Whether its maker still is at work cannot be told, on another machine least.
         partial.mkdir(mode=0o700, parents=True)
+    except FileExistsError as error:
+        raise CannotBackUp(
+            f"{partial} is there: a backup of that name is at work; or one was killed, then remove the folder"
+        ) from error
     except OSError as error:
         raise CannotBackUp(f"{partial} cannot be made: {error.strerror}") from error
     try:

@@ -95,7 +95,11 @@ class Child:
 def _how(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
-    return f"was ended by {signal.Signals(-code).name}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        # Real-time signals have numbers and no names, and must not end the supervisor along with the child.
+        return f"was ended by signal {-code}"
 
 
 def _die_with(parent: int) -> Callable[[], None]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -410,6 +411,47 @@ def test_an_external_database_is_held_wherever_its_address_is_kept(copy: Path, t
             assert other.execute("SELECT count(*) FROM restore").fetchone() == (1,)
         assert f'database_url = "{url}"' in (data_dir / "secrets.toml").read_text()
         assert not (data_dir / "pg").exists()
+    finally:
+        with psycopg.connect(owner, autocommit=True) as admin:
+            admin.execute("DROP DATABASE restored WITH (FORCE)")
+
+
+def test_a_restore_that_is_interrupted_at_its_commit_leaves_no_database_that_can_be_used(
+    copy: Path, tmp_path: Path
+) -> None:
+    owner = settings().folder.embedded_url("hawker")
+    url = owner.replace("/hawker?", "/restored?")
+    with psycopg.connect(owner, autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS restored")
+        admin.execute("CREATE DATABASE restored")
+    with psycopg.connect(url) as slow:
+        # The last statements of a copy take minutes where there is much in it; all is sent by then, the COMMIT too.
+        slow.execute("CREATE SCHEMA slow")
+        slow.execute(
+            "CREATE FUNCTION slow.wait() RETURNS event_trigger LANGUAGE plpgsql AS "
+            "$$BEGIN IF current_setting('slow.waited', true) IS DISTINCT FROM 'yes' THEN "
+            "PERFORM set_config('slow.waited', 'yes', false); PERFORM pg_sleep(6); END IF; END$$"
+        )
+        slow.execute(
+            "CREATE EVENT TRIGGER wait ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION slow.wait()"
+        )
+    command = [sys.executable, "-m", "hawker", "restore", str(copy), "--data-dir", str(tmp_path / "p")]
+    environment = panel_environment() | {"HAWKER_DATABASE_URL": url}
+    loading = "SELECT 1 FROM pg_stat_activity WHERE datname = 'restored' AND wait_event = 'PgSleep'"
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        with psycopg.connect(owner, autocommit=True) as admin:
+            eventually("it is at its last statements", lambda: admin.execute(loading).fetchone())
+            time.sleep(2)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) != 0
+            eventually("the database is loaded all the same", lambda: not admin.execute(loading).fetchone())
+        time.sleep(2)
+        with psycopg.connect(url) as other:
+            assert other.execute("SELECT to_regclass('public.orders') IS NOT NULL").fetchone() == (True,)
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                other.execute("UPDATE provider SET name = name")
+        assert restored(copy, tmp_path / "p", database_url=url)["ok"]
     finally:
         with psycopg.connect(owner, autocommit=True) as admin:
             admin.execute("DROP DATABASE restored WITH (FORCE)")

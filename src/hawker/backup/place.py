@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ from hawker.host.folder import make_folder, open_private, said_of, sync_folder
 from hawker.host.lock import COMMAND, try_lock
 from hawker.host.postgres import EmbeddedPostgres
 
+_GONE_SECONDS = 5.0
 _PANEL_TABLES = ("orders", "transfer", "django_migrations")
 
 
@@ -37,6 +39,8 @@ class Place:
     url: str
     before: tuple[str, ...] = ()
     was_cut_off: bool = False
+    orders: int | None = None
+    """The table of orders that was there before, by the number that no other table ever has."""
 
 
 # --- embedded --------------------------------------------------------------------------------------
@@ -151,6 +155,7 @@ def external(chosen: Settings, *, replace: bool) -> Place:
     with psycopg.connect(writing(url), autocommit=True, connect_timeout=10) as connection:
         was_cut_off = is_marked(connection)
         before = _clearing(connection, replace=replace, was_cut_off=was_cut_off)
+        orders = _orders(connection)
         # Marked first: who connects from now on cannot write, and who did before is seen by the look that follows.
         mark(connection)
         if others := _others(connection):
@@ -160,7 +165,28 @@ def external(chosen: Settings, *, replace: bool) -> Place:
                 f"{others} other connections are open to the database: stop every `hawker serve`, `hawker worker` and "
                 "whatever else uses it; nothing was changed"
             )
-    return Place(chosen.folder, url, before, was_cut_off)
+    return Place(chosen.folder, url, before, was_cut_off, orders)
+
+
+def let_go(place: Place) -> None:
+    """Have an external database that was not loaded take writes again, where it surely was not.
+
+    Whoever was interrupted, or lost the connection, at the COMMIT does not know. Then it stays marked: a copy that is
+    loaded and not held would send again what the panel has sent since.
+    """
+    with psycopg.connect(writing(place.url), autocommit=True, connect_timeout=10) as connection:
+        # The server sees a moment late that the one that loaded has gone.
+        until = time.monotonic() + _GONE_SECONDS
+        while (others := _others(connection)) and time.monotonic() < until:
+            time.sleep(0.1)
+        if not (place.was_cut_off or others) and _orders(connection) == place.orders:
+            unmark(connection)
+
+
+def _orders(connection: "psycopg.Connection[tuple[object, ...]]") -> int | None:
+    row = connection.execute("SELECT to_regclass('public.orders')::oid::bigint").fetchone()
+    assert row is not None
+    return None if row[0] is None else int(str(row[0]))
 
 
 def _clearing(

@@ -13,7 +13,7 @@ import psycopg
 
 from hawker.backup.archive import ADDRESS, DUMP, SECRETS, Manifest, Told, open_backup, without_address
 from hawker.backup.errors import CannotRestore
-from hawker.backup.place import Place, beside, check_empty, external, owned, take_place, write_secrets
+from hawker.backup.place import Place, beside, check_empty, external, let_go, owned, take_place, write_secrets
 from hawker.backup.programs import ProgramFailed, load, server_major
 from hawker.core.datadir import DataDir
 from hawker.core.failpoints import failpoint
@@ -86,8 +86,7 @@ def _into_database(
             _load(chosen, place, path, progress)
         except BaseException:
             # Loading is all or nothing: what was there before is there, and of use again if it was.
-            if not place.was_cut_off:
-                _unmark(place)
+            let_go(place)
             raise
         _bring_secrets(chosen.folder, secrets)
         finished = finish(place, manifest)

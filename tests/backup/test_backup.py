@@ -334,41 +334,45 @@ def test_a_restore_that_is_killed_leaves_nothing_that_runs_and_the_next_one_puts
     assert asked(data_dir, "verify")["ok"]
 
 
-def test_an_external_database_takes_no_writes_from_a_restore_that_was_killed_until_the_next_one_ends(
-    copy: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def elsewhere(database: None) -> Iterator[str]:
+    """The address of an empty database beside the panel's."""
     owner = settings().folder.embedded_url("hawker")
-    url = owner.replace("/hawker?", "/restored?")
     with psycopg.connect(owner, autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS restored")
         admin.execute("CREATE DATABASE restored")
-    data_dir = tmp_path / "p"
-    try:
-        with psycopg.connect(url):
-            busy = restore(copy, data_dir, database_url=url)
-        assert "1 other connections are open" in busy.stderr
-        killed = restore(copy, data_dir, database_url=url, testing="1", failpoints="restore-finished=kill")
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        with psycopg.connect(url) as other, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-            other.execute("UPDATE orders SET link = link")
-        command = [sys.executable, "-m", "hawker", "migrate", "--data-dir", str(data_dir)]
-        migrated = subprocess.run(
-            command, capture_output=True, text=True, env=panel_environment() | {"HAWKER_DATABASE_URL": url}
-        )
-        assert (migrated.returncode, migrated.stdout) == (1, "")
-        assert "a restore of this database was cut off: run `hawker restore` again" in migrated.stderr
-        # A rotation since then has left another key there, which opens nothing of the copy.
-        replace_encryption_key(DataDir(data_dir), "rotated since", None)
-        assert restored(copy, data_dir, database_url=url)["ok"]
-        assert (data_dir / "secrets.toml").read_text() == (copy / "secrets.toml").read_text()
-        with psycopg.connect(url) as other:
-            other.execute("UPDATE provider SET name = name")
-            assert other.execute("SELECT count(*) FROM restore").fetchone() == (1,)
-        refused = restore(copy, data_dir, database_url=url)
-        assert "the database holds tables already" in refused.stderr
-    finally:
-        with psycopg.connect(owner, autocommit=True) as admin:
+        try:
+            yield owner.replace("/hawker?", "/restored?")
+        finally:
             admin.execute("DROP DATABASE restored WITH (FORCE)")
+
+
+def test_an_external_database_takes_no_writes_from_a_restore_that_was_killed_until_the_next_one_ends(
+    copy: Path, elsewhere: str, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "p"
+    with psycopg.connect(elsewhere):
+        busy = restore(copy, data_dir, database_url=elsewhere)
+    assert "1 other connections are open" in busy.stderr
+    killed = restore(copy, data_dir, database_url=elsewhere, testing="1", failpoints="restore-finished=kill")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with psycopg.connect(elsewhere) as other, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        other.execute("UPDATE orders SET link = link")
+    command = [sys.executable, "-m", "hawker", "migrate", "--data-dir", str(data_dir)]
+    migrated = subprocess.run(
+        command, capture_output=True, text=True, env=panel_environment() | {"HAWKER_DATABASE_URL": elsewhere}
+    )
+    assert (migrated.returncode, migrated.stdout) == (1, "")
+    assert "a restore of this database was cut off: run `hawker restore` again" in migrated.stderr
+    # A rotation since then has left another key there, which opens nothing of the copy.
+    replace_encryption_key(DataDir(data_dir), "rotated since", None)
+    assert restored(copy, data_dir, database_url=elsewhere)["ok"]
+    assert (data_dir / "secrets.toml").read_text() == (copy / "secrets.toml").read_text()
+    with psycopg.connect(elsewhere) as other:
+        other.execute("UPDATE provider SET name = name")
+        assert other.execute("SELECT count(*) FROM restore").fetchone() == (1,)
+    refused = restore(copy, data_dir, database_url=elsewhere)
+    assert "the database holds tables already" in refused.stderr
 
 
 def test_a_copy_is_brought_back_without_touching_the_database_it_was_made_of(
@@ -396,35 +400,21 @@ def test_a_copy_is_brought_back_without_touching_the_database_it_was_made_of(
     assert asked(data_dir, "provider", "show", "upstream")["paused"]
 
 
-def test_an_external_database_is_held_wherever_its_address_is_kept(copy: Path, tmp_path: Path) -> None:
-    owner = settings().folder.embedded_url("hawker")
-    url = owner.replace("/hawker?", "/restored?")
-    with psycopg.connect(owner, autocommit=True) as admin:
-        admin.execute("DROP DATABASE IF EXISTS restored")
-        admin.execute("CREATE DATABASE restored")
+def test_an_external_database_is_held_wherever_its_address_is_kept(copy: Path, elsewhere: str, tmp_path: Path) -> None:
     data_dir = tmp_path / "p"
     data_dir.mkdir()
-    (data_dir / "secrets.toml").write_text(f'database_url = "{url}"\n')
-    try:
-        assert restored(copy, data_dir)["ok"]
-        with psycopg.connect(url) as other:
-            assert other.execute("SELECT count(*) FROM restore").fetchone() == (1,)
-        assert f'database_url = "{url}"' in (data_dir / "secrets.toml").read_text()
-        assert not (data_dir / "pg").exists()
-    finally:
-        with psycopg.connect(owner, autocommit=True) as admin:
-            admin.execute("DROP DATABASE restored WITH (FORCE)")
+    (data_dir / "secrets.toml").write_text(f'database_url = "{elsewhere}"\n')
+    assert restored(copy, data_dir)["ok"]
+    with psycopg.connect(elsewhere) as other:
+        assert other.execute("SELECT count(*) FROM restore").fetchone() == (1,)
+    assert f'database_url = "{elsewhere}"' in (data_dir / "secrets.toml").read_text()
+    assert not (data_dir / "pg").exists()
 
 
 def test_a_restore_that_is_interrupted_at_its_commit_leaves_no_database_that_can_be_used(
-    copy: Path, tmp_path: Path
+    copy: Path, elsewhere: str, tmp_path: Path
 ) -> None:
-    owner = settings().folder.embedded_url("hawker")
-    url = owner.replace("/hawker?", "/restored?")
-    with psycopg.connect(owner, autocommit=True) as admin:
-        admin.execute("DROP DATABASE IF EXISTS restored")
-        admin.execute("CREATE DATABASE restored")
-    with psycopg.connect(url) as slow:
+    with psycopg.connect(elsewhere) as slow:
         # The last statements of a copy take minutes where there is much in it; all is sent by then, the COMMIT too.
         slow.execute("CREATE SCHEMA slow")
         slow.execute(
@@ -436,22 +426,18 @@ def test_a_restore_that_is_interrupted_at_its_commit_leaves_no_database_that_can
             "CREATE EVENT TRIGGER wait ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION slow.wait()"
         )
     command = [sys.executable, "-m", "hawker", "restore", str(copy), "--data-dir", str(tmp_path / "p")]
-    environment = panel_environment() | {"HAWKER_DATABASE_URL": url}
-    loading = "SELECT 1 FROM pg_stat_activity WHERE datname = 'restored' AND wait_event = 'PgSleep'"
+    environment = panel_environment() | {"HAWKER_DATABASE_URL": elsewhere}
+    connected = "SELECT 1 FROM pg_stat_activity WHERE datname = 'restored'"
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
-    try:
-        with psycopg.connect(owner, autocommit=True) as admin:
-            eventually("it is at its last statements", lambda: admin.execute(loading).fetchone())
-            time.sleep(2)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(60) != 0
-            eventually("the database is loaded all the same", lambda: not admin.execute(loading).fetchone())
+    with psycopg.connect(settings().folder.embedded_url("hawker"), autocommit=True) as admin:
+        waiting = f"{connected} AND wait_event = 'PgSleep'"
+        eventually("it is at its last statements", lambda: admin.execute(waiting).fetchone())
         time.sleep(2)
-        with psycopg.connect(url) as other:
-            assert other.execute("SELECT to_regclass('public.orders') IS NOT NULL").fetchone() == (True,)
-            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                other.execute("UPDATE provider SET name = name")
-        assert restored(copy, tmp_path / "p", database_url=url)["ok"]
-    finally:
-        with psycopg.connect(owner, autocommit=True) as admin:
-            admin.execute("DROP DATABASE restored WITH (FORCE)")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+        eventually("what loads has come to its end", lambda: not admin.execute(connected).fetchone())
+    with psycopg.connect(elsewhere) as other:
+        assert other.execute("SELECT to_regclass('public.orders') IS NOT NULL").fetchone() == (True,)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            other.execute("UPDATE provider SET name = name")
+    assert restored(copy, tmp_path / "p", database_url=elsewhere)["ok"]

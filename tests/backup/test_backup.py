@@ -425,7 +425,9 @@ def test_a_restore_that_is_interrupted_at_its_commit_leaves_no_database_that_can
         slow.execute(
             "CREATE EVENT TRIGGER wait ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION slow.wait()"
         )
-    command = [sys.executable, "-m", "hawker", "restore", str(copy), "--data-dir", str(tmp_path / "p")]
+    # Tests that a shell runs in its background ignore this signal, and so would what they start.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "hawker"]
+    command += ["restore", str(copy), "--data-dir", str(tmp_path / "p")]
     environment = panel_environment() | {"HAWKER_DATABASE_URL": elsewhere}
     connected = "SELECT 1 FROM pg_stat_activity WHERE datname = 'restored'"
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)

@@ -11,7 +11,7 @@ from hawker.limits.rules import Standing, standing
 from hawker.limits.sheet import Quota, Sheet, open_sheet, read_clock
 
 FORGET_AT_ONCE = 10_000
-"""Most rows that one clean-up deletes: it must not hold its locks for long."""
+"""Most rows that one transaction of a clean-up deletes: it must not hold its locks for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +176,14 @@ class FailedKeys:
 def forget_full() -> int:
     """Delete the rows that say nothing any more: full buckets, accounts with nothing in flight. Answers how many."""
 
-    def work(cursor: Cursor) -> int:
-        forgotten = [
-            ask(cursor, query, (FORGET_AT_ONCE,)) for query in (queries.FORGET_BUCKETS, queries.FORGET_IN_FLIGHT)
-        ]
-        return sum(deleted.rowcount for deleted in forgotten)
+    def work(cursor: Cursor) -> list[int]:
+        forgets = (queries.FORGET_BUCKETS, queries.FORGET_IN_FLIGHT)
+        return [ask(cursor, query, (FORGET_AT_ONCE,)).rowcount for query in forgets]
 
-    return in_transaction(work)
+    total = 0
+    # Until all are gone: whoever comes from ever new addresses would leave more behind than one go takes away.
+    while True:
+        forgotten = in_transaction(work)
+        total += sum(forgotten)
+        if max(forgotten) < FORGET_AT_ONCE:
+            return total

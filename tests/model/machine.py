@@ -143,8 +143,9 @@ class Machine(Ground):
         """A price changes: for everybody, for one customer and service, or for one customer."""
         service = list(self.services.values())[which % len(self.services)]
         account_id = self.customer(pick).account_id
+        # Prices are verbs of a command, which begins with a connection of its own.
+        reconnect()
         if how == "rate":
-            reconnect()
             Service.objects.filter(id=service.id).update(rate=rate)
             self.rates[service.id] = rate
         elif how == "agree":

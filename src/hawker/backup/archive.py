@@ -102,14 +102,18 @@ def write_file(folder: Path, name: str, chunks: Iterator[bytes]) -> File:
     return File(size, digest.hexdigest())
 
 
-def without_address(secrets: Mapping[str, object]) -> str:
-    """The text of a secrets.toml that holds these, but for the address of a database.
+def without_address(secrets: Mapping[str, object]) -> dict[str, object]:
+    """What a secrets.toml holds, but for the address of a database.
 
     An operator may keep that there, as every setting. In a copy it would be that of the panel which was copied: a
     restore would hold and migrate the database that serves customers, and leave its own unheld.
     """
-    kept = {name: value for name, value in secrets.items() if name != ADDRESS}
-    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in kept.items())
+    return {name: value for name, value in secrets.items() if name != ADDRESS}
+
+
+def secrets_lines(secrets: Mapping[str, object]) -> str:
+    """The text of a secrets.toml that holds these."""
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in secrets.items())
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -18,6 +18,7 @@ from hawker.backup.archive import (
     Manifest,
     Told,
     new_folder,
+    secrets_lines,
     without_address,
     write_file,
     write_manifest,
@@ -82,7 +83,7 @@ def secrets_text(chosen: Settings) -> str:
         value = getattr(chosen, name)
         if isinstance(value, SecretStr):
             values[name] = value.get_secret_value()
-    return without_address(values)
+    return secrets_lines(without_address(values))
 
 
 def _secrets_on_disk(chosen: Settings) -> bytes:

@@ -1,6 +1,5 @@
 """Bringing a backup back, into a new data folder or an empty database: checked, loaded, finished, put in place."""
 
-import json
 import os
 import tomllib
 from collections.abc import Callable, Collection
@@ -11,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from hawker.backup.archive import ADDRESS, DUMP, SECRETS, Manifest, Told, open_backup, without_address
+from hawker.backup.archive import ADDRESS, DUMP, SECRETS, Manifest, Told, open_backup, secrets_lines, without_address
 from hawker.backup.errors import CannotRestore
 from hawker.backup.place import Place, beside, check_empty, external, let_go, owned, take_place, write_secrets
 from hawker.backup.programs import ProgramFailed, load, server_major
@@ -62,7 +61,7 @@ def restore_backup(
     manifest = open_backup(path, progress.checked)
     _check_known(manifest, known_migrations)
     # Copies of earlier versions may hold the address.
-    secrets = without_address(_secrets_of(path / SECRETS))
+    secrets = secrets_lines(without_address(_secrets_of(path / SECRETS)))
     _check_settings(chosen, manifest, secrets, replace=replace)
     if chosen.database_url is not None:
         return _into_database(chosen, path, manifest, secrets, replace=replace, finish=finish, progress=progress)
@@ -101,9 +100,9 @@ def _bring_secrets(folder: DataDir, secrets: str) -> None:
     """Put the backup's secrets into the folder. The database's address stays where it is there: without it, finishing
     would find an embedded database in its stead, and the loaded one would be let go with nothing held."""
     held = _secrets_of(folder.secrets_file)
-    address = f"{ADDRESS} = {json.dumps(held[ADDRESS], ensure_ascii=False)}\n" if ADDRESS in held else ""
-    if held != tomllib.loads(secrets + address):
-        write_secrets(folder, secrets + address)
+    brought = tomllib.loads(secrets) | {name: value for name, value in held.items() if name == ADDRESS}
+    if held != brought:
+        write_secrets(folder, secrets_lines(brought))
 
 
 def _unmark(place: Place) -> None:

@@ -13,8 +13,7 @@ from hawker.catalog.snapshot import forget_catalogue
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer, open_customer
 from hawker.ledger.models import Account
-from hawker.orders.actions.inspect import describe_orders
-from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders import Draft, describe_orders, place_orders
 from hawker.orders.invariants import check_invariants
 from hawker.orders.models import WorkKind
 from hawker.protocol.params import Value

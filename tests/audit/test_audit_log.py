@@ -11,7 +11,7 @@ from django.db import connection
 
 from hawker.accounts.actions import set_customer_active
 from hawker.accounts.models import User
-from hawker.audit.actions import Actor, AuditEvent, audited, list_audit_events, record_audit
+from hawker.audit.actions import Actor, AuditRecord, audited, list_audit_events, record_audit
 from hawker.core.settings import settings
 from hawker.core.sql import in_transaction
 from hawker.ledger.actions import correct_balance
@@ -197,7 +197,7 @@ def test_what_differs_is_told_and_nothing_else(panel: Panel) -> None:
 
 
 def test_a_secret_is_not_taken(panel: Panel) -> None:
-    event = AuditEvent(Actor("cli:anna"), "key.add", "key", "1", after={"api_key": "x"})
+    event = AuditRecord(Actor("cli:anna"), "key.add", "key", "1", after={"api_key": "x"})
     with pytest.raises(AssertionError, match="secrets do not belong"):
         in_transaction(lambda cursor: record_audit(cursor, [event], now=panel.clock.now()))
 
@@ -224,8 +224,8 @@ def test_two_who_change_one_subject_go_one_after_the_other(panel: Panel) -> None
 
 
 def test_the_log_is_listed_by_whom_what_and_whom_about(panel: Panel) -> None:
-    event = AuditEvent(Actor("cli:anna"), "key.revoke", "key", "1", reason="lost")
-    other = AuditEvent(Actor("staff:7", "192.0.2.7"), "keyring.add", "key", "2")
+    event = AuditRecord(Actor("cli:anna"), "key.revoke", "key", "1", reason="lost")
+    other = AuditRecord(Actor("staff:7", "192.0.2.7"), "keyring.add", "key", "2")
     in_transaction(lambda cursor: record_audit(cursor, [event, other], now=panel.clock.now()))
 
     def listed(*words: str) -> list[str]:

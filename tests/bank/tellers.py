@@ -18,13 +18,19 @@ from hawker.core.errors import Unavailable
 from hawker.ledger.actions import Credit, correct_balance, record_credits
 from hawker.ledger.customers import OpenedCustomer
 from hawker.ledger.errors import NotEnoughFunds
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.drip import start_due_runs
-from hawker.orders.actions.follow import apply_readings, claim_polls
-from hawker.orders.actions.reading import Reading
-from hawker.orders.actions.settle import Outcome, settle_attempts
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import (
+    CancelAsk,
+    Outcome,
+    Reading,
+    StaffDelivery,
+    apply_readings,
+    claim_dispatches,
+    claim_polls,
+    record_deliveries,
+    request_cancels,
+    settle_attempts,
+    start_due_runs,
+)
 from hawker.orders.models import State
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, UpstreamStatus
@@ -178,7 +184,7 @@ def deliver_by_hand(teller: Teller) -> None:
     numbers = chance.sample(bank.staffed[-50:], min(4, len(bank.staffed[-50:])))
     states = [State.IN_PROGRESS, State.COMPLETED, State.PARTIAL]
     done = [
-        Delivery(number, state, "by hand", 33 if state is State.PARTIAL else None)
+        StaffDelivery(number, state, "by hand", 33 if state is State.PARTIAL else None)
         for number, state in zip(numbers, chance.choices(states, k=len(numbers)), strict=True)
     ]
     answers = record_deliveries(done, actor="staff", now=bank.now()) if done else []

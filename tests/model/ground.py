@@ -21,12 +21,11 @@ from hawker.core.failpoints import InjectedFault, arm, disarm
 from hawker.core.settings import settings
 from hawker.ledger.actions import open_house_accounts
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.resolve import bind_order, find_unknown, refund_order, resend_order
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import StaffDelivery, bind_order, find_unknown, record_deliveries, refund_order, resend_order
 from hawker.orders.invariants import EVERY_INVARIANT, check_invariants
 from hawker.orders.models import Order, State, WorkKind
 from hawker.posts.rules import Post
-from hawker.posts.source import Look, Posts, Question
+from hawker.posts.source import FeedQuestion, FetchResult, Posts
 from hawker.worker.sweeps import Sweeps
 from panel import Panel
 
@@ -118,7 +117,7 @@ class Feed:
     def check(self, template: str, *, allow_private: bool) -> None:
         raise AssertionError((template, allow_private))
 
-    async def look(self, question: Question) -> Look:
+    async def look(self, question: FeedQuestion) -> FetchResult:
         del question
         return Posts(tuple(self.posts))
 
@@ -310,7 +309,7 @@ class Ground(RuleBasedStateMachine):
 
     def deliver(self, order_id: int, state: State, remains: int | None) -> bool:
         """Staff say how far they have come with an order. Answers whether the panel takes it."""
-        delivery = Delivery(order_id, state, "done by hand", remains)
+        delivery = StaffDelivery(order_id, state, "done by hand", remains)
         (answer,) = record_deliveries([delivery], actor="staff", now=self.panel.clock.now())
         if isinstance(answer, State) and answer is not State.IN_PROGRESS:
             self.expected.delivered[order_id] = (answer.value, remains or 0)

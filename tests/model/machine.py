@@ -21,14 +21,22 @@ from hawker.core.failpoints import InjectedFault, arm
 from hawker.ledger.actions import Credit, correct_balance, record_credits
 from hawker.ledger.customers import OpenedCustomer
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds
-from hawker.orders.actions.cancel import CancelAsk, Canceling, request_cancels
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.place import Draft, place_orders
-from hawker.orders.actions.refill import RefillAsk, request_refills
-from hawker.orders.actions.settle import Outcome, settle_attempts
-from hawker.orders.actions.staff import Resolution, resolve_refills
+from hawker.orders import (
+    CancelAsk,
+    Canceling,
+    Draft,
+    NotSent,
+    Outcome,
+    RefillAsk,
+    RefillDecision,
+    claim_dispatches,
+    place_orders,
+    request_cancels,
+    request_refills,
+    resolve_refills,
+    settle_attempts,
+)
 from hawker.orders.models import RefillState, State, WorkKind
-from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted
 
 __all__ = ["TALLY", "Machine"]
@@ -354,5 +362,5 @@ class Machine(Ground):
         """Staff end a refill by hand."""
         numbers = [number for (number,) in OWNER.ask("SELECT id FROM refill ORDER BY id")[0]]
         if numbers:
-            resolution = Resolution(numbers[pick % len(numbers)], state, "because")
+            resolution = RefillDecision(numbers[pick % len(numbers)], state, "because")
             resolve_refills([resolution], actor="staff", now=self.panel.clock.now())

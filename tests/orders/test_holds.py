@@ -11,11 +11,10 @@ import pytest
 from hawker.catalog.models import Route, Service
 from hawker.core.settings import Settings, settings
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.holds import release_orders
+from hawker.orders import CancelAsk, release_orders, request_cancels
 from hawker.orders.errors import NotHeld
 from hawker.orders.models import WorkKind
-from hawker.orders.rules import allowed_cost
+from hawker.orders.placing.rules import allowed_cost
 from hawker.providers.models import Provider
 from hawker.worker.sweeps import Sweeps
 from panel import Panel

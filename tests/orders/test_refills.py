@@ -12,8 +12,7 @@ from hawker.accounts.actions import issue_key
 from hawker.accounts.models import KeyScope, User
 from hawker.catalog.models import Service
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.refill import RefillAsk, request_refills
-from hawker.orders.actions.staff import Delivery, Resolution, record_deliveries, resolve_refills
+from hawker.orders import RefillAsk, RefillDecision, StaffDelivery, record_deliveries, request_refills, resolve_refills
 from hawker.orders.errors import NoSuchRefill, NotForStaff
 from hawker.orders.models import RefillState, State, WorkKind
 from hawker.protocol.errors import RefillTooEarly
@@ -302,17 +301,17 @@ def test_what_staff_delivered_is_refilled_by_staff(
 ) -> None:
     panel.clock.instant = datetime.now(UTC) - timedelta(days=3)
     orders = [panel.place(customer, panel.service(refill=True)) for _ in range(2)]
-    done = [Delivery(order, State.COMPLETED, "by hand") for order in orders]
+    done = [StaffDelivery(order, State.COMPLETED, "by hand") for order in orders]
     assert record_deliveries(done, actor="anna", now=panel.clock.now()) == [State.COMPLETED] * 2
     first, second = (refill(server, customer, order) for order in orders)
     panel.clock.advance(days=3)
     panel.sweep()
     assert sandbox.calls("refill") == []
     decisions = [
-        Resolution(first, RefillState.COMPLETED, "delivered again"),
-        Resolution(second, RefillState.REJECTED, "nothing was lost"),
-        Resolution(second, RefillState.COMPLETED, "twice"),
-        Resolution(99_999_999, RefillState.COMPLETED, "nobody's"),
+        RefillDecision(first, RefillState.COMPLETED, "delivered again"),
+        RefillDecision(second, RefillState.REJECTED, "nothing was lost"),
+        RefillDecision(second, RefillState.COMPLETED, "twice"),
+        RefillDecision(99_999_999, RefillState.COMPLETED, "nobody's"),
     ]
     answers = resolve_refills(decisions, actor="anna", now=panel.clock.now())
     assert answers[:2] == [RefillState.COMPLETED, RefillState.REJECTED]

@@ -10,7 +10,7 @@ from hawker.accounts.models import User
 from hawker.catalog.models import Service
 from hawker.core.money import Money
 from hawker.ledger.customers import OpenedCustomer, change_balance
-from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders import Draft, place_orders
 from hawker.orders.models import Order, OrderRequest
 from hawker.protocol.errors import IncorrectRequest, text_of
 from hawker.worker import tasks

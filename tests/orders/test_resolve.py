@@ -7,8 +7,7 @@ import msgspec
 import pytest
 
 from hawker.core.settings import settings
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.resolve import bind_order, refund_order, resend_order
+from hawker.orders import bind_order, claim_dispatches, refund_order, resend_order
 from hawker.orders.errors import CannotResolve
 from hawker.orders.models import WorkKind
 from panel import Panel

@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.holds import release_orders
-from hawker.orders.actions.restored import Restored, hold_restored
-from hawker.providers.health import resume_provider
+from hawker.orders import Restored, claim_dispatches, hold_restored, release_orders
+from hawker.providers.availability import resume_provider
 from panel import Panel
 from processes import SandboxProcess
 from unknowns import Story, order_elsewhere

@@ -11,8 +11,7 @@ from canceling import cancel, events
 
 from hawker.catalog.models import Route
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, Canceling, request_cancels
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import CancelAsk, Canceling, StaffDelivery, record_deliveries, request_cancels
 from hawker.orders.errors import NoSuchOrder, NotForStaff
 from hawker.orders.models import State, WorkKind
 from hawker.protocol.errors import OrderCompleted
@@ -31,7 +30,9 @@ def order(panel: Panel, customer: OpenedCustomer) -> int:
 
 
 def record(panel: Panel, order: int, state: State, remains: int | None = None) -> object:
-    (answer,) = record_deliveries([Delivery(order, state, "as told", remains)], actor="anna", now=panel.clock.now())
+    (answer,) = record_deliveries(
+        [StaffDelivery(order, state, "as told", remains)], actor="anna", now=panel.clock.now()
+    )
     return answer
 
 

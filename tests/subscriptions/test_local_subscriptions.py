@@ -11,11 +11,9 @@ from subscribing import children, credit, later, links, shown_status, subscribe
 from hawker.catalog.models import Service
 from hawker.core.failpoints import InjectedFault, arm
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.holds import release_orders
-from hawker.orders.actions.restored import hold_restored
-from hawker.orders.actions.subscribe import order_for_posts
+from hawker.orders import hold_restored, order_for_posts, release_orders
 from hawker.orders.models import Subscription
-from hawker.providers.health import resume_provider
+from hawker.providers.availability import resume_provider
 from hawker.providers.models import Provider
 from panel import Panel
 from processes import SandboxProcess, ServeProcess

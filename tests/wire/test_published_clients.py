@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import StaffDelivery, record_deliveries
 from hawker.orders.models import Order, State
 from panel import Panel
 from processes import ServeProcess
@@ -60,7 +60,7 @@ def delivered(panel: Panel, customer: OpenedCustomer, service: Any) -> int:
     now = panel.clock.now()
     panel.clock.advance(days=-3)
     order: int = panel.place(customer, service, link="@delivered")
-    done = Delivery(order, State.COMPLETED, "by hand")
+    done = StaffDelivery(order, State.COMPLETED, "by hand")
     assert record_deliveries([done], actor="test", now=panel.clock.now()) == [State.COMPLETED]
     panel.clock.instant = now
     return order

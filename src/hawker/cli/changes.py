@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hawker.core.clock import SystemClock
 
 if TYPE_CHECKING:
-    from hawker.audit.actions import Change
+    from hawker.audit.actions import AuditedChange
 
 
 def actor() -> str:
@@ -19,7 +19,7 @@ def actor() -> str:
         return f"cli:{os.getuid()}"
 
 
-def changing(action: str, *, reason: str = "") -> "AbstractContextManager[Change]":
+def changing(action: str, *, reason: str = "") -> "AbstractContextManager[AuditedChange]":
     """One transaction for what is changed inside and for its rows in the audit log (hawker.audit.actions.audited)."""
     from hawker.audit.actions import Actor, audited
 

@@ -14,7 +14,7 @@ from hawker.core.clock import SystemClock
 from hawker.core.money import Money
 from hawker.core.settings import settings
 from hawker.ledger.customers import open_customer
-from hawker.orders.actions.offer import offer_subscription
+from hawker.orders import offer_subscription
 from hawker.providers.actions import access_of, add_provider, ask_balance, ask_services, new_access
 from hawker.providers.importing import import_services
 from hawker.providers.models import Provider

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hawker.audit.actions import LOCAL, Actor, AuditEvent, record_audit
+from hawker.audit.actions import LOCAL, Actor, AuditRecord, record_audit
 from hawker.core.money import format_micros
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, in_transaction, read_rows
 from hawker.ledger import queries
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds, WrongCurrency
-from hawker.ledger.models import House, Kind
+from hawker.ledger.models import House, TransferKind
 
 MANUAL_GATEWAY = "manual"
 
@@ -79,7 +79,7 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
 
     def work(cursor: Cursor) -> list[int | AlreadyCredited]:
         book = open_book(lock_accounts(cursor, (credit.account_id for credit in credits_in)))
-        by_staff: list[AuditEvent] = []
+        by_staff: list[AuditRecord] = []
         answers: list[int | AlreadyCredited] = []
         for credit in credits_in:
             cursor.execute(
@@ -104,7 +104,7 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
             answers.append(row[0])
             if credit.gateway == MANUAL_GATEWAY:
                 actor = Actor(credit.actor, credit.address or LOCAL)
-                transfer = (Kind.DEPOSIT.value, int(row[0]))
+                transfer = (TransferKind.DEPOSIT.value, int(row[0]))
                 by_staff.append(
                     _balance_event(actor, credit.account_id, before, credit.amount_micros, credit.reason, transfer)
                 )
@@ -133,7 +133,7 @@ def correct_balance(
         before = book.positions[account_id].balance_micros
         book.correct(account_id, amount_micros, row[0])
         book.write(cursor, now)
-        transfer = (Kind.CORRECTION.value, int(row[0]))
+        transfer = (TransferKind.CORRECTION.value, int(row[0]))
         event = _balance_event(Actor(actor, address or LOCAL), account_id, before, amount_micros, reason, transfer)
         record_audit(cursor, [event], now=now)
         return int(row[0])
@@ -143,9 +143,9 @@ def correct_balance(
 
 def _balance_event(
     actor: Actor, account_id: int, before_micros: int, change_micros: int, reason: str, transfer: tuple[str, int]
-) -> AuditEvent:
+) -> AuditRecord:
     """The audit row of a balance that staff change; the database wants it in the same transaction."""
-    return AuditEvent(
+    return AuditRecord(
         actor,
         f"balance.{transfer[0]}",
         "account",

@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 
 class State(models.TextChoices):
-    """The delivery state of an order; the wire status is derived from it (orders/rules.py)."""
+    """The delivery state of an order; the wire status is derived from it (transitions/rules.py)."""
 
     QUEUED = "queued"
     SENDING = "sending"

@@ -72,7 +72,7 @@ def statements() -> Iterator[tuple[str, str]]:
             several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else [value]
             for place, text in enumerate(several):
                 if isinstance(text, str) and _SQL.match(text):
-                    yield f"{'.'.join(parts[1:])}.{name}" + (f"[{place}]" if place else ""), text
+                    yield f"{module.name.removeprefix('hawker.')}.{name}" + (f"[{place}]" if place else ""), text
 
 
 def numbered(text: str) -> str:

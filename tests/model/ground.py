@@ -28,6 +28,7 @@ from hawker.posts.rules import Post
 from hawker.posts.source import FeedQuestion, FetchResult, Posts
 from hawker.worker.sweeps import Sweeps
 from panel import Panel
+from people import STAFF
 
 KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version")
 RATES = ("0.90", "0.99999", "1.1", "0.00123", "33.33333", "7")
@@ -246,11 +247,11 @@ class Ground(RuleBasedStateMachine):
         orders = self.peers[provider_id].orders.values()
         made = [made.number for made in orders if made.link == row.link and made.number not in bound]
         if how == "truly" and made:
-            bind_order(row.id, made[-1], actor="staff", reason="it is there", now=now)
+            bind_order(row.id, made[-1], actor=STAFF, reason="it is there", now=now)
             return
         if made:
             self.expected.decided.add(row.link)
-        (refund_order if how == "refund" else resend_order)(row.id, actor="staff", reason="because", now=now)
+        (refund_order if how == "refund" else resend_order)(row.id, actor=STAFF, reason="because", now=now)
 
     # --- what must hold ----------------------------------------------------------------------------
 
@@ -310,7 +311,7 @@ class Ground(RuleBasedStateMachine):
     def deliver(self, order_id: int, state: State, remains: int | None) -> bool:
         """Staff say how far they have come with an order. Answers whether the panel takes it."""
         delivery = StaffDelivery(order_id, state, "done by hand", remains)
-        (answer,) = record_deliveries([delivery], actor="staff", now=self.panel.clock.now())
+        (answer,) = record_deliveries([delivery], actor=STAFF, now=self.panel.clock.now())
         if isinstance(answer, State) and answer is not State.IN_PROGRESS:
             self.expected.delivered[order_id] = (answer.value, remains or 0)
         return isinstance(answer, State)

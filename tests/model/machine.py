@@ -38,6 +38,7 @@ from hawker.orders import (
 )
 from hawker.orders.models import RefillState, State, WorkKind
 from hawker.protocol.upstream import Accepted
+from people import STAFF, TEST
 
 __all__ = ["TALLY", "Machine"]
 
@@ -117,7 +118,7 @@ class Machine(Ground):
 
     def _pay(self, customer: OpenedCustomer, micros: int, *, twice: bool = False) -> None:
         self.payments += 1
-        credit = Credit(customer.account_id, micros, "bank", f"payment {self.payments}", "test", "money came")
+        credit = Credit(customer.account_id, micros, "bank", f"payment {self.payments}", TEST, "money came")
         (first,) = record_credits([credit], now=self.panel.clock.now())
         assert isinstance(first, int)
         if twice:
@@ -130,7 +131,7 @@ class Machine(Ground):
     def correct(self, pick: int, steps: int) -> None:
         """Staff change a balance by hand, never below nothing."""
         account_id, micros = self.customer(pick).account_id, steps * 10
-        said = {"actor": "staff", "reason": "because", "address": None}
+        said = {"actor": STAFF, "reason": "because"}
         if self.expected.balance(account_id) + micros < 0:
             with pytest.raises(NotEnoughFunds):
                 correct_balance(account_id, micros, now=self.panel.clock.now(), **said)
@@ -363,4 +364,4 @@ class Machine(Ground):
         numbers = [number for (number,) in OWNER.ask("SELECT id FROM refill ORDER BY id")[0]]
         if numbers:
             resolution = RefillDecision(numbers[pick % len(numbers)], state, "because")
-            resolve_refills([resolution], actor="staff", now=self.panel.clock.now())
+            resolve_refills([resolution], actor=STAFF, now=self.panel.clock.now())

@@ -17,6 +17,7 @@ from hawker.orders.errors import NoSuchRefill, NotForStaff
 from hawker.orders.models import RefillState, State, WorkKind
 from hawker.protocol.errors import RefillTooEarly
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess, ServeProcess
 
 TOO_EARLY = "The order was completed or refill was requested less than 24 hours ago"
@@ -302,7 +303,7 @@ def test_what_staff_delivered_is_refilled_by_staff(
     panel.clock.instant = datetime.now(UTC) - timedelta(days=3)
     orders = [panel.place(customer, panel.service(refill=True)) for _ in range(2)]
     done = [StaffDelivery(order, State.COMPLETED, "by hand") for order in orders]
-    assert record_deliveries(done, actor="anna", now=panel.clock.now()) == [State.COMPLETED] * 2
+    assert record_deliveries(done, actor=ANNA, now=panel.clock.now()) == [State.COMPLETED] * 2
     first, second = (refill(server, customer, order) for order in orders)
     panel.clock.advance(days=3)
     panel.sweep()
@@ -313,10 +314,12 @@ def test_what_staff_delivered_is_refilled_by_staff(
         RefillDecision(second, RefillState.COMPLETED, "twice"),
         RefillDecision(99_999_999, RefillState.COMPLETED, "nobody's"),
     ]
-    answers = resolve_refills(decisions, actor="anna", now=panel.clock.now())
+    answers = resolve_refills(decisions, actor=ANNA, now=panel.clock.now())
     assert answers[:2] == [RefillState.COMPLETED, RefillState.REJECTED]
     assert [type(answer) for answer in answers[2:]] == [NotForStaff, NoSuchRefill]
     assert (status(server, customer, first), status(server, customer, second)) == ("Completed", "Rejected")
-    (again,) = resolve_refills(decisions[:1], actor="anna", now=panel.clock.now())
+    (again,) = resolve_refills(decisions[:1], actor=ANNA, now=panel.clock.now())
     assert isinstance(again, NotForStaff)
-    assert panel.order(orders[1])["events"][-1]["reason"] == f"refill {second}: rejected by anna: nothing was lost"
+    assert (
+        panel.order(orders[1])["events"][-1]["reason"] == f"refill {second}: rejected by staff:anna: nothing was lost"  # noqa: E501
+    )

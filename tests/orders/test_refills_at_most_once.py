@@ -24,6 +24,7 @@ from hawker.orders.models import RefillState, WorkKind
 from hawker.protocol.upstream import Accepted
 from hawker.providers.models import Provider
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess, ServeProcess, start_worker
 
 
@@ -93,12 +94,12 @@ def test_a_person_ends_an_unknown_refill_and_then_another_may_be_asked_for(
     panel.sweep()
     sandbox.faults()
     decision = RefillDecision(number, RefillState.COMPLETED, "the provider says on the phone that it did")
-    assert resolve_refills([decision], actor="anna", now=panel.clock.now()) == [RefillState.COMPLETED]
+    assert resolve_refills([decision], actor=ANNA, now=panel.clock.now()) == [RefillState.COMPLETED]
     assert status(server, customer, number) == "Completed"
     (shown,) = describe_refills([number])
     (attempt,) = shown["attempts"]
     assert attempt["state"] == "manual"
-    assert attempt["evidence"].endswith("completed by anna: the provider says on the phone that it did")
+    assert attempt["evidence"].endswith("completed by staff:anna: the provider says on the phone that it did")
     assert list_refill_ids(state=UNKNOWN, limit=10) == []
 
 
@@ -106,9 +107,7 @@ def test_a_refill_that_is_being_sent_is_not_decided_by_hand(
     panel: Panel, upstream: Provider, order: int, number: int
 ) -> None:
     (claim,) = claim_refills(upstream.id, limit=1, token="busy/1", now=panel.clock.now())
-    (answer,) = resolve_refills(
-        [RefillDecision(number, RefillState.REJECTED, "x")], actor="anna", now=panel.clock.now()
-    )
+    (answer,) = resolve_refills([RefillDecision(number, RefillState.REJECTED, "x")], actor=ANNA, now=panel.clock.now())
     assert isinstance(answer, NotForStaff)
     settle_attempts([Outcome(claim.attempt_id, NotSent("the test ends"))], now=panel.clock.now())
     assert panel.order(order)["refills"][0]["state"] == "pending"

@@ -26,6 +26,7 @@ from hawker.protocol import actions as protocol
 from hawker.web.files import STYLE_PATH
 from hawker.web.urls import PUBLIC
 from panel import Panel
+from people import STAFF
 from processes import ServeProcess, start_serve
 from raw_http import Wire, post
 
@@ -62,7 +63,7 @@ class Callers:
         """An order of the owner that was delivered long ago, and may be refilled."""
         now, self.panel.clock.instant = self.panel.clock.instant, self.panel.clock.instant - timedelta(days=30)
         order: int = self.panel.place(self.owner, self.service)
-        record_deliveries([StaffDelivery(order, State.COMPLETED, "by hand")], actor="staff", now=self.panel.clock.now())
+        record_deliveries([StaffDelivery(order, State.COMPLETED, "by hand")], actor=STAFF, now=self.panel.clock.now())
         self.panel.clock.instant = now
         return order
 

@@ -16,6 +16,7 @@ from hawker.orders.models import Subscription
 from hawker.providers.availability import resume_provider
 from hawker.providers.models import Provider
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess, ServeProcess
 
 
@@ -378,6 +379,6 @@ def test_after_a_restore_no_post_is_ordered_for_until_a_person_lets_it_go(
     later(panel)
     later(panel)
     assert (children(panel, order), sandbox.calls("add")) == ([], [])
-    release_orders([order], at_a_loss=False, actor="anna", reason="it was not", now=panel.clock.now())
+    release_orders([order], at_a_loss=False, actor=ANNA, reason="it was not", now=panel.clock.now())
     later(panel)
     assert links(panel, order) == ["https://posts.example/b"]

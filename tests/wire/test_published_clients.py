@@ -15,6 +15,7 @@ from hawker.ledger.customers import OpenedCustomer
 from hawker.orders import StaffDelivery, record_deliveries
 from hawker.orders.models import Order, State
 from panel import Panel
+from people import TEST
 from processes import ServeProcess
 
 CLIENTS = {"safesmm": "0.1.0", "babismm": "1.0.1", "smmpy": "0.1.0"}
@@ -61,7 +62,7 @@ def delivered(panel: Panel, customer: OpenedCustomer, service: Any) -> int:
     panel.clock.advance(days=-3)
     order: int = panel.place(customer, service, link="@delivered")
     done = StaffDelivery(order, State.COMPLETED, "by hand")
-    assert record_deliveries([done], actor="test", now=panel.clock.now()) == [State.COMPLETED]
+    assert record_deliveries([done], actor=TEST, now=panel.clock.now()) == [State.COMPLETED]
     panel.clock.instant = now
     return order
 

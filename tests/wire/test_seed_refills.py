@@ -10,6 +10,7 @@ from hawker.ledger.customers import OpenedCustomer
 from hawker.orders import RefillDecision, StaffDelivery, record_deliveries, resolve_refills
 from hawker.orders.models import RefillState, State
 from panel import Panel
+from people import STAFF
 from processes import ServeProcess
 
 
@@ -27,7 +28,7 @@ def delivered(panel: Panel, customer: OpenedCustomer) -> None:
     orders = [panel.place(customer, service) for _ in range(2)]
     assert orders == [1, 2]
     record_deliveries(
-        [StaffDelivery(order, State.COMPLETED, "") for order in orders], actor="staff", now=panel.clock.now()
+        [StaffDelivery(order, State.COMPLETED, "") for order in orders], actor=STAFF, now=panel.clock.now()
     )
     next_refill_is(1)
 
@@ -45,7 +46,7 @@ def test_refills_and_their_statuses_are_the_seeds_to_the_byte(
         RefillDecision(1, RefillState.COMPLETED, "done"),
         RefillDecision(2, RefillState.REJECTED, "nothing was lost"),
     ]
-    resolve_refills(ends, actor="staff", now=panel.clock.now())
+    resolve_refills(ends, actor=STAFF, now=panel.clock.now())
     single = server.call(customer.api_key, "refill_status", refill=1)
     assert single.body == compact(example("Get refill status"))
     many = server.call(customer.api_key, "refill_status", refills="1,2,3")

@@ -22,6 +22,7 @@ from hawker.orders import (
 )
 from hawker.orders.models import RefillState, State
 from panel import Panel
+from people import STAFF
 from processes import ServeProcess
 from scripted_upstream import ScriptedUpstream
 
@@ -142,12 +143,12 @@ def add_refills_and_cancels(panel: Panel, seed: OpenedCustomer) -> None:
     assert orders == list(range(201, 208))
     for delivered, at in ((orders[:4], month_ago), (orders[4:5], now)):
         done = [StaffDelivery(order, State.COMPLETED, "by hand") for order in delivered]
-        assert record_deliveries(done, actor="staff", now=at) == [State.COMPLETED] * len(delivered)
+        assert record_deliveries(done, actor=STAFF, now=at) == [State.COMPLETED] * len(delivered)
     next_refill_is(1)
     week_ago = now - timedelta(days=7)
     request_refills([RefillAsk(seed.account_id, ["201", "202", "203"])], now=week_ago)
     ends = [(1, RefillState.COMPLETED), (2, RefillState.REJECTED)]
-    resolve_refills([RefillDecision(number, state, "by hand") for number, state in ends], actor="staff", now=week_ago)
+    resolve_refills([RefillDecision(number, state, "by hand") for number, state in ends], actor=STAFF, now=week_ago)
     request_cancels([CancelAsk(seed.account_id, ["207"])], now=week_ago)
     Service.objects.filter(id__in=(service.id, brief.id)).update(enabled=False)
     panel.clock.instant = now

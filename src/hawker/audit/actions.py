@@ -9,28 +9,13 @@ from typing import Any, TypeAlias
 import msgspec
 
 from hawker.audit import queries
+from hawker.core.actors import Actor
 from hawker.core.sql import Cursor, ask, columns, in_transaction, one_transaction
-
-LOCAL = "local"
-"""The address of whoever sits at the panel's own machine."""
 
 Facts: TypeAlias = Mapping[str, Any]
 
 _SECRETS = frozenset({"api_key", "key_cipher", "digest", "password", "secret", "secret_key", "totp"})
 _MAX_REASON, _MAX_SUBJECT = 500, 254
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who makes a change, and from where: `cli:root` at LOCAL, `staff:7` at 192.0.2.1; a bare name is no person's."""
-
-    name: str
-    address: str = LOCAL
-
-    @property
-    def kind(self) -> str:
-        kind, colon, _ = self.name.partition(":")
-        return kind[:12] if colon and kind else "system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +41,8 @@ def record_audit(cursor: Cursor, events: Sequence[AuditRecord], *, now: datetime
         return
     rows = [
         (
-            event.actor.name,
-            event.actor.kind,
+            str(event.actor),
+            event.actor.kind.value,
             event.actor.address,
             event.action,
             event.subject_kind,

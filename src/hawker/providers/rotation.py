@@ -7,7 +7,8 @@ from datetime import datetime
 from hawker.accounts.models import SecretName
 from hawker.accounts.rules import check_of
 from hawker.accounts.secret_checks import change_check, keep_check, read_checks
-from hawker.audit.actions import Actor, AuditRecord, record_audit
+from hawker.audit.actions import AuditRecord, record_audit
+from hawker.core.actors import Actor
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.providers import queries

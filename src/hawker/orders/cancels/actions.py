@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from hawker.core.actors import Actor, system
 from hawker.core.errors import Refusal
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -33,7 +34,7 @@ from hawker.protocol.errors import CancelDisabled, IncorrectOrder, OrderComplete
 from hawker.protocol.params import read_whole
 from hawker.protocol.statuses import OrderStatus
 
-CUSTOMER = "customer"
+CUSTOMER = system("customer")
 NEXT_LOOK = timedelta(seconds=2)
 
 STOPS: dict[str, StopParents] = {"drip": stop_drips, "subscription": stop_subscriptions}
@@ -94,7 +95,11 @@ class _Plan:
 
 
 def request_cancels(
-    asks: Sequence[CancelAsk], *, now: datetime, actor: str = CUSTOMER, reason: str = "the customer asked for a cancel"
+    asks: Sequence[CancelAsk],
+    *,
+    now: datetime,
+    actor: Actor = CUSTOMER,
+    reason: str = "the customer asked for a cancel",
 ) -> list[CancelAnswers]:
     """For each ask what became of each id: canceled at once, asked for, or the refusal.
 
@@ -106,7 +111,7 @@ def request_cancels(
     return in_transaction(lambda cursor: _request(cursor, asks, _Plan(reason, now), actor))
 
 
-def _request(cursor: Cursor, asks: Sequence[CancelAsk], plan: _Plan, actor: str) -> list[CancelAnswers]:
+def _request(cursor: Cursor, asks: Sequence[CancelAsk], plan: _Plan, actor: Actor) -> list[CancelAnswers]:
     numbers = [{text: read_whole(text) or 0 for text in asked.ids} for asked in asks]
     orders = _lock(
         cursor,
@@ -170,7 +175,7 @@ def _plan(plan: _Plan, order: _Locked, *, at_once: bool) -> None:
         plan.upstream.append(DueWork(order.id, WorkKind.CANCEL, order.provider_id, plan.now))
 
 
-def _write(cursor: Cursor, plan: _Plan, actor: str) -> None:
+def _write(cursor: Cursor, plan: _Plan, actor: Actor) -> None:
     if not plan.wished:
         return
     for kind, parents in plan.parents.items():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.cancels import queries
@@ -16,7 +17,7 @@ from hawker.orders.transitions.rules import is_finished
 from hawker.protocol.upstream import CancelRefused, CancelTaken, Reason
 from hawker.providers.availability import Pace, ask_slots, use_slots
 
-ACTOR = "cancel"
+ACTOR = system("cancel")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hawker.core.actors import Actor
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import lock_accounts, open_book
@@ -38,7 +39,7 @@ class _Locked:
 
 
 def record_deliveries(
-    deliveries: Sequence[StaffDelivery], *, actor: str, now: datetime
+    deliveries: Sequence[StaffDelivery], *, actor: Actor, now: datetime
 ) -> list[State | NoSuchOrder | NotForStaff]:
     """Write what staff delivered; answers each order's new state, or why it is not theirs to deliver.
 
@@ -49,7 +50,7 @@ def record_deliveries(
 
 
 def _record(
-    cursor: Cursor, deliveries: Sequence[StaffDelivery], actor: str, now: datetime
+    cursor: Cursor, deliveries: Sequence[StaffDelivery], actor: Actor, now: datetime
 ) -> list[State | NoSuchOrder | NotForStaff]:
     ids = sorted({delivery.order_id for delivery in deliveries})
     orders = {row[0]: _read(row) for row in ask(cursor, queries.LOCK_ORDERS, (ids,))}

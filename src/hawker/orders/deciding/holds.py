@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from hawker.catalog.snapshot import ask_version
+from hawker.core.actors import Actor
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.deciding import holds_queries as queries
 from hawker.orders.errors import NotHeld
@@ -29,7 +30,7 @@ def wake_held(seen_version: int | None, *, now: datetime) -> int:
 
 
 def release_orders(
-    order_ids: Sequence[int], *, at_a_loss: bool, actor: str, reason: str, now: datetime
+    order_ids: Sequence[int], *, at_a_loss: bool, actor: Actor, reason: str, now: datetime
 ) -> list[State | NotHeld]:
     """Have held orders looked at again at once; `at_a_loss` has them sent whatever they cost, from now on.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hawker.core.actors import Actor
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.errors import NoSuchRefill, NotForStaff
@@ -24,7 +25,7 @@ class RefillDecision:
 
 
 def resolve_refills(
-    decisions: Sequence[RefillDecision], *, actor: str, now: datetime
+    decisions: Sequence[RefillDecision], *, actor: Actor, now: datetime
 ) -> list[RefillState | NoSuchRefill | NotForStaff]:
     """End refills by hand; answers each refill's new state, or why it cannot be decided.
 
@@ -36,7 +37,7 @@ def resolve_refills(
 
 
 def _resolve(
-    cursor: Cursor, decisions: Sequence[RefillDecision], actor: str, now: datetime
+    cursor: Cursor, decisions: Sequence[RefillDecision], actor: Actor, now: datetime
 ) -> list[RefillState | NoSuchRefill | NotForStaff]:
     ids = sorted({decision.refill_id for decision in decisions})
     orders = {row[2]: (row[0], State(row[1])) for row in ask(cursor, refill_queries.LOCK_TO_RESOLVE, (ids,))}

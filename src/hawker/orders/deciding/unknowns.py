@@ -7,6 +7,7 @@ from datetime import datetime
 import psycopg
 
 from hawker.alerts.actions import Raised, log_alerts
+from hawker.core.actors import Actor
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.errors import CannotResolve
 from hawker.orders.models import EvidenceKind
@@ -37,7 +38,7 @@ def _lock(cursor: Cursor, order_id: int) -> UnknownAttempt:
     return UnknownAttempt(*row)
 
 
-def bind_order(order_id: int, upstream_id: int, *, actor: str, reason: str, now: datetime) -> None:
+def bind_order(order_id: int, upstream_id: int, *, actor: Actor, reason: str, now: datetime) -> None:
     """Say that the provider has the order under this number; it is followed from now on.
 
     Raises CannotResolve where the order is not unknown (any more), or the number is another order's.
@@ -53,18 +54,20 @@ def bind_order(order_id: int, upstream_id: int, *, actor: str, reason: str, now:
     _resolve(order_id, decide, actor=actor, now=now)
 
 
-def resend_order(order_id: int, *, actor: str, reason: str, now: datetime) -> None:
+def resend_order(order_id: int, *, actor: Actor, reason: str, now: datetime) -> None:
     """Say that the provider does not have the order; it is sent again. Raises CannotResolve where it is not unknown."""
     _resolve(order_id, lambda *_: NotThere(f"sent again by {actor}: {reason}"), actor=actor, now=now)
 
 
-def refund_order(order_id: int, *, actor: str, reason: str, now: datetime) -> None:
+def refund_order(order_id: int, *, actor: Actor, reason: str, now: datetime) -> None:
     """End the order and give everything back, whatever the provider has. Raises CannotResolve where it is not
     unknown."""
     _resolve(order_id, lambda *_: GivenUp(f"refunded by {actor}: {reason}"), actor=actor, now=now)
 
 
-def _resolve(order_id: int, decide: Callable[[Cursor, UnknownAttempt], Decision], *, actor: str, now: datetime) -> None:
+def _resolve(
+    order_id: int, decide: Callable[[Cursor, UnknownAttempt], Decision], *, actor: Actor, now: datetime
+) -> None:
     def work(cursor: Cursor) -> list[Raised]:
         unknown = _lock(cursor, order_id)
         decision = decide(cursor, unknown)

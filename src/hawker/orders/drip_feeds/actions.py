@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from hawker.catalog.rules import read_rate
+from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book
@@ -19,7 +20,7 @@ from hawker.orders.transitions.actions import DueWork, OrderChange, replace_work
 WHEN_RUNS_END = datetime(9000, 1, 1, tzinfo=UTC)
 """Due when all runs have been started: the last of them to end brings it forward (COUNT_ENDED)."""
 
-ACTOR = "drip"
+ACTOR = system("drip")
 
 
 @dataclass(frozen=True, slots=True)

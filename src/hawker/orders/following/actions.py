@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts
 from hawker.alerts.models import AlertKind
+from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import lock_accounts, open_book
@@ -20,7 +21,7 @@ from hawker.protocol.upstream import UpstreamStatus
 from hawker.protocol.upstream_subscriptions import UpstreamSubscription
 from hawker.providers.availability import Pace, ask_slots, use_slots
 
-ACTOR = "poll"
+ACTOR = system("poll")
 
 
 PollReading: TypeAlias = Reading[Polled, UpstreamStatus | UpstreamSubscription]

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from hawker.alerts.actions import Raised, log_alerts
+from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.models import EvidenceKind
@@ -38,7 +39,7 @@ from hawker.orders.waits import backoff
 from hawker.protocol.presence import Presence
 from hawker.providers.availability import Pace, ask_slots, use_slots
 
-ACTOR = "reconcile"
+ACTOR = system("reconcile")
 BATCH = 20
 LEASE = timedelta(minutes=2)
 _SAMPLE = 30

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hawker.alerts.actions import log_alerts
+from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book
@@ -24,7 +25,7 @@ from hawker.protocol.upstream import Unknown
 from hawker.providers.availability import FOREVER
 from hawker.providers.models import PauseKind
 
-ACTOR = "restore"
+ACTOR = system("restore")
 SKIPPED_NUMBERS = 10_000_000
 """Orders and refills of the copy get numbers far above those that customers may have been told since the backup."""
 
@@ -124,5 +125,5 @@ def _begin_and_doubt(
     cursor: Cursor, kind: AttemptKind, begun: dict[int, list[Begun]], doubt: Unknown, now: datetime
 ) -> None:
     for provider_id, items in begun.items():
-        attempts = begin_attempts(cursor, kind, items, provider_id=provider_id, token=ACTOR, now=now)
+        attempts = begin_attempts(cursor, kind, items, provider_id=provider_id, token=str(ACTOR), now=now)
         _doubt(cursor, list(attempts.values()), doubt, now)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hawker.core.actors import system
 from hawker.core.errors import Refusal
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -16,7 +17,7 @@ from hawker.protocol.errors import IncorrectOrder, RefillRunning
 from hawker.protocol.params import read_whole
 from hawker.protocol.statuses import RefillStatus
 
-ACTOR = "customer"
+ACTOR = system("customer")
 
 WIRE_STATUS: dict[RefillState, RefillStatus] = {
     RefillState.PENDING: RefillStatus.PENDING,

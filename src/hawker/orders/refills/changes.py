@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hawker.core.actors import Actor
 from hawker.core.sql import Cursor, ask
 from hawker.orders.models import RUNNING, RefillState, State
 from hawker.orders.refills import queries
@@ -31,7 +32,7 @@ def is_over(state: RefillState) -> bool:
     return state not in RUNNING
 
 
-def write_refill_changes(cursor: Cursor, changes: Sequence[RefillChange], *, actor: str, now: datetime) -> None:
+def write_refill_changes(cursor: Cursor, changes: Sequence[RefillChange], *, actor: Actor, now: datetime) -> None:
     """Write the changes of refills and what happened to their orders by them. The caller holds the row locks."""
     if not changes:
         return

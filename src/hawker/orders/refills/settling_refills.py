@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from hawker.core.actors import Actor
 from hawker.core.sql import Cursor, ask
 from hawker.orders.models import RefillState, WorkKind
 from hawker.orders.refills import queries
@@ -13,7 +14,7 @@ from hawker.orders.transitions.actions import DueWork, replace_work
 FIRST_LOOK = timedelta(seconds=2)
 
 
-def settle_refills(cursor: Cursor, rulings: Sequence[Ruling], *, actor: str, now: datetime) -> None:
+def settle_refills(cursor: Cursor, rulings: Sequence[Ruling], *, actor: Actor, now: datetime) -> None:
     """Write what each refill becomes, its events and its next work. The caller holds its order's row lock."""
     if not rulings:
         return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book
@@ -32,7 +33,7 @@ from hawker.orders.transitions.actions import (
 from hawker.protocol.form import add_form
 from hawker.providers.availability import ask_gate, pass_gate
 
-ACTOR = "dispatch"
+ACTOR = system("dispatch")
 LOOKED_AT_AGAIN = timedelta(minutes=10)
 """How soon a held order is looked at again by itself. A change of the catalogue or of a provider is noticed within a
 second (actions/holds.py); this is for what that look could not see, because it came in the middle of a claim."""
@@ -149,7 +150,7 @@ def _write_claims(
     changes = [
         OrderChange(row.order_id, State.QUEUED, (State.SENDING,), f"attempt {row.attempts + 1}") for row, _ in sendable
     ]
-    write_changes(cursor, changes, Book(), actor=token, now=now)
+    write_changes(cursor, changes, Book(), actor=system(token), now=now)
     # The work stays, due when the lease ends, only as the mark of an order that is under way.
     leased = [DueWork(row.order_id, WorkKind.DISPATCH, provider_id, now + LEASE, row.tries + 1) for row, _ in sendable]
     replace_work(cursor, [], leased)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from hawker.core.actors import system
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.models import State, WorkKind
 from hawker.orders.sending import failover_queries as queries
 from hawker.orders.sending.buying import Bargain, hold_reason, read_refusals, read_routes
 from hawker.orders.transitions.actions import DueWork, NewOrderEvent, replace_work, write_events
 
-ACTOR = "failover"
+ACTOR = system("failover")
 BATCH = 500
 _WAIT = timedelta(seconds=60)
 """An order that nobody else can take at its price is looked at again after so long."""

@@ -14,6 +14,7 @@ import psycopg
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts
 from hawker.alerts.models import AlertKind
+from hawker.core.actors import Actor, system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.models import AttemptKind, AttemptState, State
@@ -106,7 +107,7 @@ def _settle_in_transaction(find: Callable[[Cursor], Sequence[Outcome]], now: dat
 
 
 def settle_within(
-    cursor: Cursor, outcomes: Sequence[Outcome], now: datetime, *, actor: str = ""
+    cursor: Cursor, outcomes: Sequence[Outcome], now: datetime, *, actor: Actor | None = None
 ) -> tuple[list[Settled], list[Raised]]:
     """Settle in the caller's transaction; answers also the alerts to log when it is committed.
 
@@ -123,7 +124,7 @@ def settle_within(
     bound = _find_bound(cursor, attempts, by_attempt)
     rulings = [_rule(attempt, by_attempt[attempt.id], bound) for attempt in attempts]
     _write_attempts(cursor, rulings, by_attempt, now)
-    actor = actor or attempts[0].worker
+    actor = actor or system(attempts[0].worker)
     settle_orders(cursor, [r for r in rulings if r.attempt.kind is AttemptKind.ADD], actor=actor, now=now)
     settle_refills(cursor, [r for r in rulings if r.attempt.kind is AttemptKind.REFILL], actor=actor, now=now)
     stops = {a.id: stop for a in attempts if (stop := _stop(a, by_attempt[a.id])) is not None}

@@ -4,6 +4,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from hawker.core.actors import Actor
 from hawker.core.sql import Cursor
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.orders.models import AttemptState, State, WorkKind
@@ -19,7 +20,7 @@ _Next = tuple[OrderChange, list[DueWork]]
 """What becomes of one order, and what is due for it."""
 
 
-def settle_orders(cursor: Cursor, rulings: Sequence[Ruling], *, actor: str, now: datetime) -> None:
+def settle_orders(cursor: Cursor, rulings: Sequence[Ruling], *, actor: Actor, now: datetime) -> None:
     """Write what each order becomes, with its refund, events and next work. The caller holds its row lock."""
     if not rulings:
         return

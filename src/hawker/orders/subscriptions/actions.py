@@ -16,6 +16,7 @@ from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
 from hawker.alerts.models import AlertKind
 from hawker.catalog.rules import read_rate
 from hawker.catalog.snapshot import Catalogue, SoldService, ask_version, catalogue_at, version_of
+from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.money import format_micros
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -32,7 +33,7 @@ from hawker.orders.subscriptions.rules import SubscriptionQuote, ends_at, quanti
 from hawker.orders.transitions.actions import DueWork, OrderChange, replace_work, write_changes
 from hawker.posts.rules import host_of
 
-ACTOR = "subscription"
+ACTOR = system("subscription")
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 """Of work that is woken by something else than the clock."""
 

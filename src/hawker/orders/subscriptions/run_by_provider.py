@@ -14,6 +14,7 @@ from typing import TypeAlias
 from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
 from hawker.alerts.models import AlertKind
 from hawker.catalog.rules import read_rate
+from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.ledger.book import Book
@@ -27,7 +28,7 @@ from hawker.protocol.upstream import UpstreamStatus
 from hawker.protocol.upstream_subscriptions import UpstreamSubscription
 from hawker.providers.availability import Pace, ask_slots, use_slots
 
-ACTOR = "poll"
+ACTOR = system("poll")
 UNREAD_TRIES = 4
 """So many times in a row nothing could be read of an order before a person hears of it."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hawker.core.actors import Actor
 from hawker.core.sql import Cursor, ask
 from hawker.ledger.book import Book
 from hawker.orders.drip_feeds import queries as drip_queries
@@ -84,7 +85,7 @@ class DueWork:
     hold: str = ""
 
 
-def write_changes(cursor: Cursor, changes: Sequence[OrderChange], book: Book, *, actor: str, now: datetime) -> None:
+def write_changes(cursor: Cursor, changes: Sequence[OrderChange], book: Book, *, actor: Actor, now: datetime) -> None:
     """Write the changes of locked orders, their events, and the transfers of their settlements.
 
     Whatever was due for an order that ends is struck out, and a run that ends is counted at its drip-feed. The caller
@@ -165,11 +166,11 @@ def _events(change: OrderChange) -> Iterator[NewOrderEvent]:
         yield NewOrderEvent(change.order_id, before, before, change.reason)
 
 
-def write_events(cursor: Cursor, events: Sequence[NewOrderEvent], *, actor: str, now: datetime) -> None:
+def write_events(cursor: Cursor, events: Sequence[NewOrderEvent], *, actor: Actor, now: datetime) -> None:
     """Write down what happened to orders, moves or not."""
     if events:
         rows = [(event.order_id, event.before.value, event.after.value, event.reason[:500]) for event in events]
-        ask(cursor, queries.INSERT_EVENTS, (now, actor, *map(list, zip(*rows, strict=True))))
+        ask(cursor, queries.INSERT_EVENTS, (now, str(actor), *map(list, zip(*rows, strict=True))))
 
 
 def replace_work(cursor: Cursor, ended: Sequence[tuple[int, WorkKind]], due: Sequence[DueWork]) -> None:

@@ -104,10 +104,11 @@ def _check() -> None:
         connection.close()
 
 
-@app.periodic(cron="*/5 * * * *", periodic_id="forget")
+@app.periodic(cron="* * * * *", periodic_id="forget")
 @app.task(name=FORGET, queueing_lock=FORGET, queue="sweep")
 async def forget_limits(timestamp: int = 0) -> None:
-    """Every five minutes: delete the counts of limits that say nothing any more."""
+    """Every minute: delete the counts of limits that say nothing any more. A count lives for a minute itself, so the
+    tables hold what two or three minutes bring."""
     del timestamp
     try:
         await in_thread(forget_full)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.health import queries
-from hawker.health.state import Health, migrations_amiss, read_health
+from hawker.health.state import Health, missing_migrations, read_health, unknown_migrations
 from hawker.ledger.actions import check_currency
 from hawker.ledger.errors import WrongCurrency
 from hawker.providers.rotation import examine_sealing
@@ -87,9 +87,12 @@ def _sealing() -> Iterator[Finding]:
 
 
 def _migrations() -> Finding:
-    amiss = migrations_amiss()
-    if amiss:
-        return Finding("migrations", "fail", "; ".join(amiss), len(amiss), "run `hawker migrate` of the newest version")
+    if missing := missing_migrations():
+        what = f"not applied: {', '.join(missing)}"
+        return Finding("migrations", "fail", what, len(missing), "run `hawker migrate`")
+    if unknown := unknown_migrations():
+        what = f"of a newer version than this one: {', '.join(unknown)}"
+        return Finding("migrations", "warn", what, len(unknown), "bring this machine to the newer version too")
     return Finding("migrations", "ok", "all applied, none unknown", 0)
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction, read_rows
@@ -198,5 +199,9 @@ def _forget_pages(table: str, query: str, ends_at: float) -> int:
         if time.monotonic() >= ends_at:
             break
         pages = (f"({page},0)", f"({page + PAGES_AT_ONCE},0)")
-        forgotten += in_transaction(lambda cursor, pages=pages: ask(cursor, query, pages).rowcount)
+        forgotten += in_transaction(partial(_count_changed, query, pages))
     return forgotten
+
+
+def _count_changed(query: str, parameters: Sequence[str], cursor: Cursor) -> int:
+    return ask(cursor, query, parameters).rowcount

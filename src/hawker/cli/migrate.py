@@ -14,11 +14,13 @@ APPEND_ONLY = (
     "correction",
     "order_event",
     "attempt_evidence",
-    "balance_reading",
     "audit_event",
     "restore",
 )
 """Tables in which the application may only add rows; their triggers bind the owner too (I5)."""
+
+NEVER_CHANGED = ("balance_reading",)
+"""Tables in which the application may add and delete rows; their triggers say which may be deleted."""
 
 NEVER_DELETED = (
     "account",
@@ -103,12 +105,13 @@ def _migrate(tell: Callable[[str], None]) -> None:
 
 def rights_for(role: str) -> Sequence[str]:
     """The statements that give the application its rights, and no more."""
-    append_only, never_deleted = ", ".join(APPEND_ONLY), ", ".join(NEVER_DELETED)
+    append_only, never_changed, never_deleted = map(", ".join, (APPEND_ONLY, NEVER_CHANGED, NEVER_DELETED))
     return (
         f"GRANT USAGE ON SCHEMA public TO {role}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
         f"REVOKE UPDATE, DELETE ON {append_only} FROM {role}",
+        f"REVOKE UPDATE ON {never_changed} FROM {role}",
         f"REVOKE DELETE ON {never_deleted} FROM {role}",
         f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
     )

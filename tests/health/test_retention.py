@@ -1,7 +1,9 @@
 """What is kept for some time only is deleted every night; the database refuses to lose more."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -82,3 +84,10 @@ def test_jobs_of_workers_that_were_killed_are_deleted_after_a_day(panel: Panel) 
         night()
         cursor.execute("SELECT status::text FROM procrastinate_jobs ORDER BY id")
         assert cursor.fetchall() == [("todo",), ("doing",)]
+
+
+def test_the_page_says_of_every_table_what_deletes_its_rows(panel: Panel) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("## What grows, and what deletes it")[2].partition("\n### ")[0]
+    tables = {table for table in connection.introspection.table_names() if not table.startswith(("django_", "auth_"))}
+    assert tables - set(re.findall("`([a-z_]+)`", section)) == set()

@@ -22,7 +22,7 @@ _CHECK_IS_OLD_SECONDS = 35 * 86_400
 _BACKUP_IS_OLD_SECONDS = 48 * 3600
 _MUCH_LOG = 5 << 30
 _MANY_DEAD = 100_000
-_LONG_TRANSACTION_SECONDS = 3600
+_LONG_SNAPSHOT_SECONDS = 900
 _WRAPS_AT = 1_000_000_000
 _MOST_DRIFT_SECONDS = 2.0
 
@@ -154,13 +154,13 @@ def _upkeep(cursor: Cursor) -> Iterator[Finding]:
         warn=dead is not None,
         advice="see that autovacuum is on, and that no transaction stays open",
     )
-    (seconds,) = _one(cursor, queries.TRANSACTIONS)
+    seconds, holder = _one(cursor, queries.OLDEST_SNAPSHOT)
     yield _judge(
         "transactions",
         round(seconds),
-        "seconds that the oldest transaction runs",
-        warn=seconds > _LONG_TRANSACTION_SECONDS,
-        advice="find it in pg_stat_activity: what it may still see cannot be cleaned up",
+        f"seconds that {holder} has held the oldest snapshot" if holder else "no snapshot is held",
+        warn=seconds > _LONG_SNAPSHOT_SECONDS,
+        advice="while it is held, hot accounts become slow to read: let a backup end, end a session that hangs",
     )
 
 

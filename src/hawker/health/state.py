@@ -77,6 +77,7 @@ class Health:
     breaches: int | None
     backup_seconds: float | None
     providers: Sequence[ProviderState]
+    snapshot_seconds: float
 
 
 def read_health(*, now: datetime) -> Health:
@@ -109,6 +110,7 @@ def read_health(*, now: datetime) -> Health:
             breaches=checked[1] if checked else None,
             backup_seconds=_age(now, copied[0]) if copied else None,
             providers=providers,
+            snapshot_seconds=_one(ask(cursor, queries.OLDEST_SNAPSHOT))[0],
         )
 
     return in_transaction(work)

@@ -72,6 +72,6 @@ async def watch(clock: Clock) -> None:
     await in_thread(watch_unknowns, now=clock.now())
 
 
-def forget_jobs(*, before: datetime) -> int:
+def forget_engine_jobs(*, before: datetime) -> int:
     """Delete the jobs of workers that were killed before this moment. Returns how many. Raises Unavailable."""
     return in_transaction(lambda cursor: ask(cursor, queries.FORGET_JOBS, (before, 10_000)).rowcount)

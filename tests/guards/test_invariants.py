@@ -20,6 +20,11 @@ ATTEMPT_AGAIN = """
       FROM attempt WHERE order_id = {sent}
 """
 
+BIND_AGAIN = """
+    UPDATE orders o SET provider_id = s.provider_id, upstream_id = s.upstream_id FROM orders s
+     WHERE s.id = {sent} AND o.id = {waiting}
+"""
+
 BREACHES: dict[str, tuple[LiteralString, ...]] = {
     "I1": (
         "ALTER TABLE transfer DROP CONSTRAINT transfer_amount_positive",
@@ -47,8 +52,7 @@ BREACHES: dict[str, tuple[LiteralString, ...]] = {
     "I12": ("DROP INDEX attempt_one_live", ATTEMPT_AGAIN),
     "I13": (
         "DROP INDEX orders_upstream_unique",
-        "UPDATE orders o SET (provider_id, upstream_id) = "
-        "(SELECT s.provider_id, s.upstream_id FROM orders s WHERE s.id = {sent}) WHERE o.id = {waiting}",
+        BIND_AGAIN,
     ),
     "I14": ("DELETE FROM audit_event WHERE transfer_kind = 'correction'",),
     "work": ("DELETE FROM work WHERE order_id = {sent}",),

@@ -18,7 +18,7 @@ MAX_ADDRESSES = 100
 
 
 def new_key() -> str:
-    """A fresh API key: 32 random bytes in hexadecimal (reliability.md, Keys)."""
+    """A fresh API key: 32 random bytes in hexadecimal."""
     return secrets.token_hex(32)
 
 

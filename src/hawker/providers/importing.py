@@ -16,7 +16,7 @@ from hawker.providers import queries
 from hawker.providers.models import Provider
 
 MAX_PRICE_JUMP = 2
-"""A cost that more than doubles or halves between imports is held for the operator's eye (reliability.md)."""
+"""A cost that more than doubles or halves between imports is left as it was until the operator accepts it."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from hawker.providers.rules import Address, ProviderUrl, is_public, not_public
 CONNECT_SECONDS = 10.0
 DEADLINE_SECONDS = 30.0
 IDLE_SECONDS = 3.0
-"""A connection idle for longer is not trusted with an `add`: the peer may be closing it (reliability.md)."""
+"""A connection idle for longer is not trusted with an `add`: the peer may be closing it."""
 
 MAX_REPLY_BYTES = 2 * 1024 * 1024
 """Of anything but a catalogue. A hundred statuses with all their children take less; ten megabytes of empty lists take

@@ -136,7 +136,7 @@ def is_public(address: Address) -> bool:
     """Whether an address is somebody's on the public internet, also after undoing every way to dress one up.
 
     `is_global` alone lets IPv4 addresses through inside NAT64, 6to4 and mapped ones, and counts site-local addresses
-    and some multicast ranges as global (reliability.md, Security). So for IPv6 it is the other way round: nothing
+    and some multicast ranges as global. So for IPv6 it is the other way round: nothing
     but global unicast is let through, and NAT64 and mapped addresses by what they carry.
     """
     if isinstance(address, ipaddress.IPv4Address):

@@ -25,12 +25,13 @@ REFERENCE = re.compile(r"(?<![\w/.:{*-])(?:[\w.-]+/)*[\w-]+\.(?:md|txt|py|sql)\b
 
 
 def too_long(text: str) -> list[str]:
-    """The lines of a page over 120 columns. Tables and code may be longer, and so may a word that cannot be broken."""
+    """The lines of a page over 120 columns. Tables, code, a link alone and an unbreakable word may be longer."""
     found, in_code = [], False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
             in_code = not in_code
-        may_be_long = in_code or line.startswith("|") or " " not in line.strip()
+        is_link = re.fullmatch(r"- \[[^\]]*\]\([^)]*\)", line)
+        may_be_long = in_code or is_link or line.startswith("|") or " " not in line.strip()
         if len(line) > COLUMNS and not may_be_long:
             found.append(f"{number}: {line[:60]}…")
     return found

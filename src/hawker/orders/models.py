@@ -322,7 +322,7 @@ class AttemptKind(models.TextChoices):
 
 
 class AttemptState(models.TextChoices):
-    """How far an attempt is known to have come (reliability.md)."""
+    """How far an attempt is known to have come."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"

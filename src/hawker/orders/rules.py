@@ -48,7 +48,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 """Every move there is. The database refuses all others too (migrations/0002)."""
 
 _WIRE: dict[State, OrderStatus | SubscriptionStatus] = {
-    # Customers do not see how their order is bought: all of this reads Pending (design.md §5).
+    # Customers do not see how their order is bought: all of this reads Pending.
     State.QUEUED: OrderStatus.PENDING,
     State.SENDING: OrderStatus.PENDING,
     State.UNKNOWN: OrderStatus.PENDING,
@@ -90,7 +90,7 @@ def charge_for(rate_units: int, quantity: int, *, package: bool, free: bool) -> 
     """What an order costs its customer, in micros: ceil(rate × quantity / 1000) to five decimals.
 
     A package costs its rate once. Never 0 unless the service is marked free: a rate so small that the
-    charge would vanish still costs one step (design.md §4).
+    charge would vanish still costs one step.
     """
     if free:
         return 0
@@ -244,7 +244,7 @@ class LastRefill:
 def check_refill(
     *, offered: bool, days: int, state: State, ended_at: datetime | None, last: LastRefill | None, now: datetime
 ) -> Refusal | None:
-    """Why an order gets no refill now, or None where it does (protocol.md, Error texts).
+    """Why an order gets no refill now, or None where it does (docs/api.md, Errors).
 
     `days` after the order's end the offer is over; 0 is without an end. A refill may be asked for 24 hours
     after the end and again 24 hours after the last was asked for, whatever came of that.
@@ -340,7 +340,7 @@ def share_of_run(charge_micros: int, run: int, runs: int) -> int:
     """What the `run`th of `runs` takes of the drip-feed's charge, in micros; together exactly the charge.
 
     Cumulative and rounded up, in customers' steps: a run differs from its exact price by less than a step, and
-    what runs that are never started leave is rounded down, as every refund is (design.md §4).
+    what runs that are never started leave is rounded down, as every refund is.
     """
     return _taken(charge_micros, run, runs) - _taken(charge_micros, run - 1, runs)
 

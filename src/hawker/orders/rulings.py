@@ -1,4 +1,4 @@
-"""What an observed answer makes of an attempt, whatever was sent (reliability.md, Classify). Pure."""
+"""What an observed answer makes of an attempt, whatever was sent. Pure."""
 
 from dataclasses import dataclass
 from datetime import timedelta

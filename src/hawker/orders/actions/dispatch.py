@@ -1,4 +1,4 @@
-"""Claiming orders to send, at most once (reliability.md, the state machine)."""
+"""Claiming orders to send, at most once (docs/reliability.md)."""
 
 import json
 from collections.abc import Sequence

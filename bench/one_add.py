@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _batch(account: int, service: int, *, readings: int) -> Callable[[], None]:
-    from hawker.orders.actions.place import Draft, place_orders
+    from hawker.orders import Draft, place_orders
     from hawker.protocol.replies import order_reply
     from hawker.protocol.request import read_request
 

@@ -13,8 +13,7 @@ from hawker.catalog.snapshot import forget_catalogue
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer, open_customer
 from hawker.ledger.models import Account
-from hawker.orders.actions.inspect import describe_orders
-from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders import Draft, describe_orders, place_orders
 from hawker.orders.invariants import check_invariants
 from hawker.orders.models import WorkKind
 from hawker.protocol.params import Value
@@ -22,6 +21,7 @@ from hawker.providers.actions import add_provider, new_access, open_access
 from hawker.providers.models import Provider
 from hawker.worker.sweeps import Sweeps
 from hawker.worker.upkeep import check_balances, move_orders, sync, watch
+from people import TEST
 from processes import SandboxProcess
 
 _KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version", "secret_check")
@@ -76,7 +76,7 @@ class Panel:
         from hawker.core.money import Money
 
         email = f"customer{next(_numbers)}@example.com"
-        return open_customer(email, credit_micros=Money.parse(credit).micros, actor="test", now=self.clock.now())
+        return open_customer(email, credit_micros=Money.parse(credit).micros, actor=TEST, now=self.clock.now())
 
     def provider(self, sandbox: SandboxProcess, *, name: str = "upstream") -> Provider:
         access = new_access(name, url=sandbox.url, key=sandbox.key, allow_private=True)

@@ -31,11 +31,11 @@ class Guard:
     tests: tuple[str, ...]
 
 
-_DISPATCH = "src/hawker/worker/dispatch.py"
-_SETTLE = "src/hawker/orders/queries/settle.py"
+_DISPATCH = "src/hawker/worker/sending.py"
+_SETTLE = "src/hawker/orders/sending/settling_queries.py"
 _UPSTREAM = "src/hawker/protocol/upstream.py"
-_ORPHANS = "src/hawker/orders/orphans.py"
-_LINE = "src/hawker/providers/line.py"
+_ORPHANS = "src/hawker/orders/reconciling/rules.py"
+_LINE = "src/hawker/providers/http_client.py"
 _MOVES = "src/hawker/orders/migrations/0002_guards.sql"
 _MONEY = "src/hawker/ledger/migrations/0002_guards.sql"
 _FIRST = "src/hawker/orders/migrations/0001_initial.py"
@@ -85,7 +85,7 @@ GUARDS = (
     ),
     Guard(
         "claims skip rows that another worker has locked",
-        "src/hawker/orders/queries/dispatch.py",
+        "src/hawker/orders/sending/queries.py",
         "       FOR UPDATE OF w, o SKIP LOCKED\n",
         "",
         _SENDING,
@@ -113,7 +113,7 @@ GUARDS = (
     ),
     Guard(
         "reconnects are limited when an upstream closes every connection",
-        "src/hawker/worker/lines.py",
+        "src/hawker/worker/provider_clients.py",
         "for _ in range(_TRIES):",
         "for _ in range(50):",
         _WIRE,
@@ -141,7 +141,7 @@ GUARDS = (
     ),
     Guard(
         "an expired lease is unknown, not queued",
-        "src/hawker/orders/actions/settle.py",
+        "src/hawker/orders/sending/settling.py",
         "return [Outcome(row[0], Unknown(why.format(row[2])), seen=False) for row in expired]",
         "return [Outcome(row[0], NotSent(why.format(row[2])), seen=False) for row in expired]",
         ("tests/orders/test_dispatch.py", "tests/faults/test_crash_points.py"),
@@ -197,7 +197,7 @@ GUARDS = (
     ),
     Guard(
         "a request that may still be in progress is not judged",
-        "src/hawker/orders/windows.py",
+        "src/hawker/orders/reconciling/number_windows.py",
         "for n in after if n.started_at >= doubt.ended_at)",
         "for n in after)",
         (*_RECONCILE, "tests/orders/test_reconcile_at_random.py"),

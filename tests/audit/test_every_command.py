@@ -15,11 +15,11 @@ from hawker.alerts.actions import Raised, raise_alerts
 from hawker.alerts.models import Alert, AlertKind
 from hawker.cli.main import app
 from hawker.core.settings import settings
-from hawker.orders.actions.refill import RefillAsk, request_refills
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import RefillAsk, StaffDelivery, record_deliveries, request_refills
 from hawker.orders.models import State, WorkKind
 from one_process import Call, run_commands
 from panel import Panel
+from people import TEST
 from processes import SandboxProcess
 
 LOOKS = {
@@ -132,7 +132,7 @@ def scene(panel: Panel, sandbox: SandboxProcess, key_file: str) -> dict[str, obj
     panel.sweep(WorkKind.DISPATCH)
     sandbox.faults()
     staff, other, done = (panel.place(customer, by_staff, link=f"https://example.com/{n}") for n in range(3))
-    record_deliveries([Delivery(done, State.COMPLETED, "done")], actor="test", now=panel.clock.now())
+    record_deliveries([StaffDelivery(done, State.COMPLETED, "done")], actor=TEST, now=panel.clock.now())
     panel.clock.advance(days=3)
     (granted,) = request_refills([RefillAsk(customer.account_id, [str(done)])], now=panel.clock.now())
     raise_alerts([Raised(AlertKind.GATE, "provider upstream", "a page of somebody else's")], now=panel.clock.now())

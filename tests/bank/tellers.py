@@ -18,17 +18,24 @@ from hawker.core.errors import Unavailable
 from hawker.ledger.actions import Credit, correct_balance, record_credits
 from hawker.ledger.customers import OpenedCustomer
 from hawker.ledger.errors import NotEnoughFunds
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.drip import start_due_runs
-from hawker.orders.actions.follow import apply_readings, claim_polls
-from hawker.orders.actions.reading import Reading
-from hawker.orders.actions.settle import Outcome, settle_attempts
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import (
+    CancelAsk,
+    Outcome,
+    Reading,
+    StaffDelivery,
+    apply_readings,
+    claim_dispatches,
+    claim_polls,
+    record_deliveries,
+    request_cancels,
+    settle_attempts,
+    start_due_runs,
+)
 from hawker.orders.models import State
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown, UpstreamStatus
 from hawker.providers.models import Provider
+from people import STAFF, TEST
 from raw_http import Wire, post_form
 
 MINUTES_A_SECOND = 5
@@ -135,7 +142,7 @@ def cancel(teller: Teller) -> None:
     if chance.random() < 0.5:
         teller.ask(customer, action="cancel", orders=number)
     else:
-        request_cancels([CancelAsk(None, [str(number)])], now=bank.now(), actor="staff", reason="as asked")
+        request_cancels([CancelAsk(None, [str(number)])], now=bank.now(), actor=STAFF, reason="as asked")
     bank.counted["cancels"] += 1
 
 
@@ -148,7 +155,7 @@ def deposit(teller: Teller) -> None:
             chance.randint(1, 300) * 10_000,
             "gateway",
             f"t{chance.randint(1, 1_000_000)}",
-            "gateway",
+            TEST,
             "paid",
         )
         for _ in range(chance.randint(1, 4))
@@ -164,7 +171,7 @@ def correct(teller: Teller) -> None:
     amount = chance.randint(1, 100_000) * chance.choice([10, -10])
     account = chance.choice(bank.customers).account_id
     try:
-        correct_balance(account, amount, actor="staff", reason="a test", address=None, now=bank.now())
+        correct_balance(account, amount, actor=STAFF, reason="a test", now=bank.now())
         bank.counted["corrections"] += 1
     except NotEnoughFunds:
         bank.counted["refused"] += 1
@@ -178,10 +185,10 @@ def deliver_by_hand(teller: Teller) -> None:
     numbers = chance.sample(bank.staffed[-50:], min(4, len(bank.staffed[-50:])))
     states = [State.IN_PROGRESS, State.COMPLETED, State.PARTIAL]
     done = [
-        Delivery(number, state, "by hand", 33 if state is State.PARTIAL else None)
+        StaffDelivery(number, state, "by hand", 33 if state is State.PARTIAL else None)
         for number, state in zip(numbers, chance.choices(states, k=len(numbers)), strict=True)
     ]
-    answers = record_deliveries(done, actor="staff", now=bank.now()) if done else []
+    answers = record_deliveries(done, actor=STAFF, now=bank.now()) if done else []
     bank.counted["deliveries"] += sum(isinstance(answer, State) for answer in answers)
 
 

@@ -17,7 +17,7 @@ from hawker.catalog.models import CatalogueVersion, CustomerPrice, CustomerRate,
 from hawker.catalog.pricing import AgreedRate, add_group, agree_rates, price_accounts, remove_group, set_group
 from hawker.core.money import format_micros
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders import Draft, place_orders
 from hawker.orders.invariants import check_invariants
 from hawker.orders.models import Order
 from panel import Panel

@@ -11,9 +11,9 @@ from typing import Any
 def lease_means_queued() -> None:
     """A job whose worker died is run again, as every queue does it."""
     from hawker.core.sql import ask
-    from hawker.orders.actions import settle
-    from hawker.orders.queries.settle import FIND_EXPIRED
-    from hawker.orders.rulings import NotSent
+    from hawker.orders import NotSent
+    from hawker.orders.sending import settling as settle
+    from hawker.orders.sending.settling_queries import FIND_EXPIRED
     from hawker.worker import sweeps
 
     def expire(*, now: datetime) -> Sequence[Any]:
@@ -30,7 +30,7 @@ def _ruling_unknown(as_: Callable[[str], Any]) -> None:
     from dataclasses import replace
 
     from hawker.protocol.upstream import Unknown
-    from hawker.worker.dispatch import DispatchSweep
+    from hawker.worker.sending import DispatchSweep
 
     observe = DispatchSweep._observe
 
@@ -43,7 +43,7 @@ def _ruling_unknown(as_: Callable[[str], Any]) -> None:
 
 def retry_on_timeout() -> None:
     """A call without an answer is made again."""
-    from hawker.orders.rulings import NotSent
+    from hawker.orders import NotSent
 
     _ruling_unknown(NotSent)
 
@@ -57,8 +57,8 @@ def timeout_is_rejection() -> None:
 
 def any_orphan_will_do() -> None:
     """Whatever order nobody claims is taken for the unknown one, whatever was charged for it."""
-    from hawker.orders.actions import reconcile
-    from hawker.orders.orphans import Bind
+    from hawker.orders.reconciling import actions as reconcile
+    from hawker.orders.reconciling.rules import Bind
 
     judge = reconcile.judge
     taken: set[int] = set()

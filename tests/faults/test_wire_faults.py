@@ -12,8 +12,8 @@ import pytest
 from proxy import Fault, Proxy, proxied
 
 from hawker.orders.models import Attempt, Order, WorkKind
-from hawker.providers.actions import Access, Opener, open_access
-from hawker.providers.line import Answer, Line
+from hawker.providers.actions import Opener, ProviderAccess, open_access
+from hawker.providers.http_client import HttpAnswer, ProviderClient
 from hawker.providers.models import ProviderHealth
 from panel import Panel
 from processes import SandboxProcess, eventually
@@ -25,19 +25,19 @@ DEADLINE_SECONDS = 0.6
 class HurriedLine:
     """A line whose calls have half a second instead of thirty."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ProviderClient) -> None:
         self._line = line
         self.is_fresh, self.close = line.is_fresh, line.close
 
-    async def call(self, fields: Mapping[str, str]) -> Answer:
+    async def call(self, fields: Mapping[str, str]) -> HttpAnswer:
         return await self._line.call(fields, deadline_seconds=DEADLINE_SECONDS)
 
 
-async def open_hurried(access: Access) -> Line:
+async def open_hurried(access: ProviderAccess) -> ProviderClient:
     return HurriedLine(await open_access(access))  # type: ignore[return-value]
 
 
-async def open_late(access: Access) -> Line:
+async def open_late(access: ProviderAccess) -> ProviderClient:
     """A line that the other end has had time to hang up."""
     line = await open_access(access)
     await asyncio.sleep(0.1)
@@ -47,7 +47,7 @@ async def open_late(access: Access) -> Line:
 class LateLine(HurriedLine):
     """A line that the other end has time to hang up between the claim and the send."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ProviderClient) -> None:
         super().__init__(line)
         self._looks = 0
         self.is_fresh = self._is_fresh
@@ -59,7 +59,7 @@ class LateLine(HurriedLine):
         return self._line.is_fresh()
 
 
-async def open_to_be_late(access: Access) -> Line:
+async def open_to_be_late(access: ProviderAccess) -> ProviderClient:
     return LateLine(await open_access(access))  # type: ignore[return-value]
 
 

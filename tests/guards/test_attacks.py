@@ -10,7 +10,7 @@ import pytest
 
 from hawker.core.settings import settings
 from hawker.ledger.models import Account, Deposit
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
+from hawker.orders import CancelAsk, request_cancels
 from panel import Panel
 from processes import SandboxProcess
 

@@ -47,9 +47,9 @@ LARGE = {
 EXCEPTIONS = {
     "catalog.queries.READ_RATES": "the catalogue is read whole, once for each version of it",
     "catalog.queries.READ_CATALOGUE[3]": "the same statement in its place among the four",
-    "orders.queries.subscribe.FIND_WATCHED": "chosen over empty tables: both have an index for it",
-    "orders.queries.subscribe.FIND_DUE": "the same",
-    "orders.queries.subscribe.WAKE_FEEDS": "the same",
+    "orders.subscriptions.queries.FIND_WATCHED": "chosen over empty tables: both have an index for it",
+    "orders.subscriptions.queries.FIND_DUE": "the same",
+    "orders.subscriptions.queries.WAKE_FEEDS": "the same",
     "health.queries.STUCK": "the doctor's look at the newest orders, up to its LIMIT",
     "health.queries.OPEN_ORDERS": "reads up to its LIMIT, once for each scrape",
     "limits.queries.FORGET_BUCKETS": "reads from the beginning up to its LIMIT, in an hourly clean-up",
@@ -63,8 +63,7 @@ _SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
 def statements() -> Iterator[tuple[str, str]]:
     """Every statement of every module of queries, by its name."""
     for module in pkgutil.walk_packages(hawker.__path__, "hawker."):
-        parts = module.name.split(".")
-        if "queries" not in parts or module.ispkg:
+        if not module.name.endswith("queries") or module.ispkg:
             continue
         found = importlib.import_module(module.name)
         for name, value in vars(found).items():
@@ -73,7 +72,7 @@ def statements() -> Iterator[tuple[str, str]]:
             several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else [value]
             for place, text in enumerate(several):
                 if isinstance(text, str) and _SQL.match(text):
-                    yield f"{'.'.join(parts[1:])}.{name}" + (f"[{place}]" if place else ""), text
+                    yield f"{module.name.removeprefix('hawker.')}.{name}" + (f"[{place}]" if place else ""), text
 
 
 def numbered(text: str) -> str:

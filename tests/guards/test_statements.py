@@ -22,17 +22,26 @@ from hawker.accounts.models import ApiKey, User
 from hawker.catalog.models import Service
 from hawker.ledger.actions import read_balances
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.drip import start_due_runs
-from hawker.orders.actions.follow import apply_readings, claim_polls
-from hawker.orders.actions.inspect import describe_orders
-from hawker.orders.actions.listing import ListAsk, list_orders
-from hawker.orders.actions.place import Draft, place_orders
-from hawker.orders.actions.read import StatusAsk, read_statuses
-from hawker.orders.actions.reading import Reading
-from hawker.orders.actions.refill import RefillAsk, request_refills
-from hawker.orders.actions.settle import Outcome, settle_attempts
+from hawker.orders import (
+    CancelAsk,
+    Draft,
+    ListAsk,
+    Outcome,
+    Reading,
+    RefillAsk,
+    StatusAsk,
+    apply_readings,
+    claim_dispatches,
+    claim_polls,
+    describe_orders,
+    list_orders,
+    place_orders,
+    read_statuses,
+    request_cancels,
+    request_refills,
+    settle_attempts,
+    start_due_runs,
+)
 from hawker.orders.models import Order
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Accepted, Reason, Rejected, UpstreamStatus

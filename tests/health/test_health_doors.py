@@ -5,7 +5,7 @@ import psycopg
 from hawker.core.database import OWNER_ROLE
 from hawker.core.settings import settings
 from hawker.health.check import check_when_due
-from hawker.providers.health import pause_provider
+from hawker.providers.availability import pause_provider
 from panel import Panel
 from processes import SandboxProcess, ServeProcess, eventually, start_serve, start_worker
 

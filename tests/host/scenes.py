@@ -20,7 +20,7 @@ import hawker
 from hawker.core.datadir import DataDir
 from hawker.core.settings import Settings
 from hawker.host.access import refused
-from hawker.host.account import Account
+from hawker.host.account import SystemAccount
 from hawker.host.children import ChildSpec
 from hawker.host.database import database
 from hawker.host.errors import CannotHost
@@ -105,7 +105,7 @@ def python_for(account: int | None) -> str | None:
     if account is None:
         return sys.executable
     system = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/local/bin:/usr/bin")
-    user = Account("", account, account)
+    user = SystemAccount("", account, account)
     return next((path for path in (sys.executable, system) if path and not refused(user, "-x", [Path(path)])), None)
 
 

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 
 from hawker.host import acl
 from hawker.host.access import open_trees, open_way, refused
-from hawker.host.account import Account
-from hawker.host.acl import Entry
+from hawker.host.account import SystemAccount
+from hawker.host.acl import AclEntry
 
 OWNER, USER, GROUP_OWNER, GROUP, MASK, OTHER = 1, 2, 4, 8, 16, 32
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has other accounts to try as")
 
 lists = st.builds(
     lambda owner, users, group, groups, mask, other: [
-        Entry(OWNER, owner),
-        *(Entry(USER, rights, uid) for uid, rights in users.items()),
-        Entry(GROUP_OWNER, group),
-        *(Entry(GROUP, rights, gid) for gid, rights in groups.items()),
-        Entry(MASK, mask),
-        Entry(OTHER, other),
+        AclEntry(OWNER, owner),
+        *(AclEntry(USER, rights, uid) for uid, rights in users.items()),
+        AclEntry(GROUP_OWNER, group),
+        *(AclEntry(GROUP, rights, gid) for gid, rights in groups.items()),
+        AclEntry(MASK, mask),
+        AclEntry(OTHER, other),
     ],
     st.integers(0, 7),
     st.dictionaries(st.integers(0, 70_000), st.integers(0, 7), max_size=4),
@@ -37,7 +37,7 @@ lists = st.builds(
 )
 
 
-def worth(entries: list[Entry]) -> dict[tuple[int, int], int]:
+def worth(entries: list[AclEntry]) -> dict[tuple[int, int], int]:
     """What each entry really allows, the mask applied."""
     mask = next((entry.permissions for entry in entries if entry.tag == MASK), 7)
     return {
@@ -48,12 +48,12 @@ def worth(entries: list[Entry]) -> dict[tuple[int, int], int]:
 
 
 @given(lists)
-def test_a_list_survives_the_way_through_its_bytes(entries: list[Entry]) -> None:
+def test_a_list_survives_the_way_through_its_bytes(entries: list[AclEntry]) -> None:
     assert acl.parse(acl.serialise(entries)) == sorted(entries, key=lambda entry: (entry.tag, entry.id))
 
 
 @given(lists, st.integers(0, 70_000), st.integers(0, 7))
-def test_a_right_added_for_one_user_changes_nobody_elses(entries: list[Entry], uid: int, rights: int) -> None:
+def test_a_right_added_for_one_user_changes_nobody_elses(entries: list[AclEntry], uid: int, rights: int) -> None:
     before, after = worth(entries), worth(acl.with_user(entries, uid, rights))
     mine = (USER, uid)
     assert after.pop(mine) == before.pop(mine, 0) | rights
@@ -61,7 +61,7 @@ def test_a_right_added_for_one_user_changes_nobody_elses(entries: list[Entry], u
 
 
 def test_mode_bits_become_the_list_that_says_the_same() -> None:
-    assert acl.from_mode(0o40754) == [Entry(OWNER, 7), Entry(GROUP_OWNER, 5), Entry(OTHER, 4)]
+    assert acl.from_mode(0o40754) == [AclEntry(OWNER, 7), AclEntry(GROUP_OWNER, 5), AclEntry(OTHER, 4)]
 
 
 def test_the_bytes_are_those_of_the_kernel() -> None:
@@ -90,9 +90,9 @@ def test_the_kernel_takes_the_list_and_gives_it_back(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def account() -> Account:
+def account() -> SystemAccount:
     entry = pwd.getpwnam("nobody")
-    return Account("nobody", entry.pw_uid, entry.pw_gid)
+    return SystemAccount("nobody", entry.pw_uid, entry.pw_gid)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def no_lists(open_place: Path) -> Iterator[Path]:
 
 
 @as_root
-def test_a_way_is_opened_only_where_it_is_closed(open_place: Path, account: Account) -> None:
+def test_a_way_is_opened_only_where_it_is_closed(open_place: Path, account: SystemAccount) -> None:
     closed, free = open_place / "closed", open_place / "closed" / "free"
     free.mkdir(parents=True)
     closed.chmod(0o700)
@@ -122,7 +122,7 @@ def test_a_way_is_opened_only_where_it_is_closed(open_place: Path, account: Acco
 
 @as_root
 def test_without_lists_a_parent_is_opened_to_all_and_said_so_but_never_the_data_folder(
-    no_lists: Path, account: Account
+    no_lists: Path, account: SystemAccount
 ) -> None:
     parent, data = no_lists / "home", no_lists / "home" / "data"
     data.mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_without_lists_a_parent_is_opened_to_all_and_said_so_but_never_the_data_
 
 
 @as_root
-def test_an_installation_closed_by_umask_becomes_readable(open_place: Path, account: Account) -> None:
+def test_an_installation_closed_by_umask_becomes_readable(open_place: Path, account: SystemAccount) -> None:
     tree = open_place / "pginstall18"
     for name in ("bin/postgres", "lib/a.so", "share/timezone/Etc/UTC\nline"):
         path = tree / name

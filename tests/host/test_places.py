@@ -16,7 +16,7 @@ from waits import watch_until_serving
 
 from hawker.core.datadir import DataDir
 from hawker.host.access import refused
-from hawker.host.account import Account, account_for
+from hawker.host.account import SystemAccount, account_for
 from hawker.host.binaries import find_binaries
 from hawker.host.errors import DatabaseUnusable, FolderUnusable
 from hawker.host.postgres import EmbeddedPostgres
@@ -28,7 +28,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has other acco
 @pytest.fixture
 def nobodys(open_place: Path) -> Path:
     """A folder that belongs to an ordinary account, which can run Python and our packages."""
-    nobody = Account("nobody", NOBODY, NOBODY)
+    nobody = SystemAccount("nobody", NOBODY, NOBODY)
     if python_for(NOBODY) is None or refused(nobody, "-r", [Path(psycopg.__file__)]):
         pytest.skip("the ordinary account cannot reach this Python")
     path = open_place / "home"
@@ -67,7 +67,7 @@ def test_root_lets_the_database_through_closed_folders_and_nobody_else(
         assert postgres.is_serving()
         account = account_for(folder)
         # Only what stood in the way was touched, and only for that one account.
-        nobody = Account("nobody", NOBODY, NOBODY)
+        nobody = SystemAccount("nobody", NOBODY, NOBODY)
         assert refused(nobody, "-x", [home]) == [home]
         assert refused(account, "-r", [home, deep, folder.path]) == [home, deep, folder.path]
         assert home.stat().st_mode & 0o007 == deep.stat().st_mode & 0o007 == folder.path.stat().st_mode & 0o007 == 0
@@ -98,7 +98,7 @@ def test_root_runs_a_wheel_that_was_installed_below_a_closed_home_for_its_own_ey
         assert Path(f"/proc/{postgres.pid}/exe").readlink() == copied / "pginstall18" / "bin" / "postgres"
     finally:
         postgres.stop()
-    nobody = Account("nobody", NOBODY, NOBODY)
+    nobody = SystemAccount("nobody", NOBODY, NOBODY)
     assert refused(nobody, "-x", [open_place / "root", copied]) == [open_place / "root", copied]
 
 

@@ -21,14 +21,14 @@ from hawker.core.failpoints import InjectedFault, arm, disarm
 from hawker.core.settings import settings
 from hawker.ledger.actions import open_house_accounts
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.resolve import bind_order, find_unknown, refund_order, resend_order
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import StaffDelivery, bind_order, find_unknown, record_deliveries, refund_order, resend_order
 from hawker.orders.invariants import EVERY_INVARIANT, check_invariants
 from hawker.orders.models import Order, State, WorkKind
 from hawker.posts.rules import Post
-from hawker.posts.source import Look, Posts, Question
+from hawker.posts.source import FeedQuestion, FetchResult, Posts
 from hawker.worker.sweeps import Sweeps
 from panel import Panel
+from people import STAFF
 
 KEPT = ("django_migrations", "django_content_type", "catalogue_version", "access_version")
 RATES = ("0.90", "0.99999", "1.1", "0.00123", "33.33333", "7")
@@ -118,7 +118,7 @@ class Feed:
     def check(self, template: str, *, allow_private: bool) -> None:
         raise AssertionError((template, allow_private))
 
-    async def look(self, question: Question) -> Look:
+    async def look(self, question: FeedQuestion) -> FetchResult:
         del question
         return Posts(tuple(self.posts))
 
@@ -247,11 +247,11 @@ class Ground(RuleBasedStateMachine):
         orders = self.peers[provider_id].orders.values()
         made = [made.number for made in orders if made.link == row.link and made.number not in bound]
         if how == "truly" and made:
-            bind_order(row.id, made[-1], actor="staff", reason="it is there", now=now)
+            bind_order(row.id, made[-1], actor=STAFF, reason="it is there", now=now)
             return
         if made:
             self.expected.decided.add(row.link)
-        (refund_order if how == "refund" else resend_order)(row.id, actor="staff", reason="because", now=now)
+        (refund_order if how == "refund" else resend_order)(row.id, actor=STAFF, reason="because", now=now)
 
     # --- what must hold ----------------------------------------------------------------------------
 
@@ -310,8 +310,8 @@ class Ground(RuleBasedStateMachine):
 
     def deliver(self, order_id: int, state: State, remains: int | None) -> bool:
         """Staff say how far they have come with an order. Answers whether the panel takes it."""
-        delivery = Delivery(order_id, state, "done by hand", remains)
-        (answer,) = record_deliveries([delivery], actor="staff", now=self.panel.clock.now())
+        delivery = StaffDelivery(order_id, state, "done by hand", remains)
+        (answer,) = record_deliveries([delivery], actor=STAFF, now=self.panel.clock.now())
         if isinstance(answer, State) and answer is not State.IN_PROGRESS:
             self.expected.delivered[order_id] = (answer.value, remains or 0)
         return isinstance(answer, State)

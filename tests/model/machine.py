@@ -21,15 +21,24 @@ from hawker.core.failpoints import InjectedFault, arm
 from hawker.ledger.actions import Credit, correct_balance, record_credits
 from hawker.ledger.customers import OpenedCustomer
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds
-from hawker.orders.actions.cancel import CancelAsk, Canceling, request_cancels
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.place import Draft, place_orders
-from hawker.orders.actions.refill import RefillAsk, request_refills
-from hawker.orders.actions.settle import Outcome, settle_attempts
-from hawker.orders.actions.staff import Resolution, resolve_refills
+from hawker.orders import (
+    CancelAsk,
+    Canceling,
+    Draft,
+    NotSent,
+    Outcome,
+    RefillAsk,
+    RefillDecision,
+    claim_dispatches,
+    place_orders,
+    request_cancels,
+    request_refills,
+    resolve_refills,
+    settle_attempts,
+)
 from hawker.orders.models import RefillState, State, WorkKind
-from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted
+from people import STAFF, TEST
 
 __all__ = ["TALLY", "Machine"]
 
@@ -109,7 +118,7 @@ class Machine(Ground):
 
     def _pay(self, customer: OpenedCustomer, micros: int, *, twice: bool = False) -> None:
         self.payments += 1
-        credit = Credit(customer.account_id, micros, "bank", f"payment {self.payments}", "test", "money came")
+        credit = Credit(customer.account_id, micros, "bank", f"payment {self.payments}", TEST, "money came")
         (first,) = record_credits([credit], now=self.panel.clock.now())
         assert isinstance(first, int)
         if twice:
@@ -122,7 +131,7 @@ class Machine(Ground):
     def correct(self, pick: int, steps: int) -> None:
         """Staff change a balance by hand, never below nothing."""
         account_id, micros = self.customer(pick).account_id, steps * 10
-        said = {"actor": "staff", "reason": "because", "address": None}
+        said = {"actor": STAFF, "reason": "because"}
         if self.expected.balance(account_id) + micros < 0:
             with pytest.raises(NotEnoughFunds):
                 correct_balance(account_id, micros, now=self.panel.clock.now(), **said)
@@ -354,5 +363,5 @@ class Machine(Ground):
         """Staff end a refill by hand."""
         numbers = [number for (number,) in OWNER.ask("SELECT id FROM refill ORDER BY id")[0]]
         if numbers:
-            resolution = Resolution(numbers[pick % len(numbers)], state, "because")
-            resolve_refills([resolution], actor="staff", now=self.panel.clock.now())
+            resolution = RefillDecision(numbers[pick % len(numbers)], state, "because")
+            resolve_refills([resolution], actor=STAFF, now=self.panel.clock.now())

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from hawker.providers.actions import Access, Opener
+from hawker.providers.actions import Opener, ProviderAccess
 from hawker.providers.errors import CallFailed, CannotConnect
-from hawker.providers.line import DEADLINE_SECONDS, Answer, Line
+from hawker.providers.http_client import DEADLINE_SECONDS, HttpAnswer, ProviderClient
 
 
 class Fate(StrEnum):
@@ -78,7 +78,7 @@ class Peer:
         # Each its own: providers of one address and key are taken for one panel.
         return f"http://127.0.0.1:9/{self.name}"
 
-    def line(self) -> Line:
+    def line(self) -> ProviderClient:
         if self.is_away:
             raise CannotConnect(f"{self.name} is away")
         return _PeerLine(self)
@@ -94,7 +94,7 @@ class Peer:
         self.orders[made.number] = made
         return made
 
-    def answer(self, form: Mapping[str, str]) -> Answer:
+    def answer(self, form: Mapping[str, str]) -> HttpAnswer:
         match form["action"]:
             case "add":
                 return self._create(form, "order")
@@ -115,7 +115,7 @@ class Peer:
                 return _json({"balance": "100.00", "currency": "USD"})
         raise AssertionError(form)
 
-    def _create(self, form: Mapping[str, str], kind: str) -> Answer:
+    def _create(self, form: Mapping[str, str], kind: str) -> HttpAnswer:
         fate = self.fates.pop(0) if self.fates else Fate.MADE
         if self.on_call:
             self.on_call.pop(0)()
@@ -129,7 +129,7 @@ class Peer:
             self.refills[number] = Made(number, form["order"], 0)
         if fate in SILENT:
             raise CallFailed("no whole answer")
-        return Answer(502, b"<html>bad gateway</html>") if fate in GARBLED else _json({kind: number})
+        return HttpAnswer(502, b"<html>bad gateway</html>") if fate in GARBLED else _json({kind: number})
 
     def _status(self, made: Made | None) -> object:
         if made is None:
@@ -155,7 +155,7 @@ class Peer:
         return {"order": number, "cancel": 1}
 
 
-class _PeerLine(Line):
+class _PeerLine(ProviderClient):
     """A connection to a peer, good for one call."""
 
     def __init__(self, peer: Peer) -> None:
@@ -171,7 +171,7 @@ class _PeerLine(Line):
             self._used = True
         return not self._used
 
-    async def call(self, fields: Mapping[str, str], *, deadline_seconds: float = DEADLINE_SECONDS) -> Answer:
+    async def call(self, fields: Mapping[str, str], *, deadline_seconds: float = DEADLINE_SECONDS) -> HttpAnswer:
         del deadline_seconds
         self._used = True
         return self._peer.answer(fields)
@@ -183,11 +183,11 @@ class _PeerLine(Line):
 def opener_of(peers: Mapping[int, Peer]) -> Opener:
     """The way out of a worker whose providers are these."""
 
-    async def open_peer(access: Access) -> Line:
+    async def open_peer(access: ProviderAccess) -> ProviderClient:
         return peers[access.provider_id].line()
 
     return open_peer
 
 
-def _json(answer: object) -> Answer:
-    return Answer(200, json.dumps(answer).encode())
+def _json(answer: object) -> HttpAnswer:
+    return HttpAnswer(200, json.dumps(answer).encode())

@@ -11,10 +11,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from machine import TALLY, Machine
 
 from hawker.ledger.book import Book
-from hawker.orders import rules
-from hawker.orders.actions import move, settle
-from hawker.orders.rules import Settlement
-from hawker.orders.rulings import NotSent
+from hawker.orders import NotSent, rules
+from hawker.orders.refunds import Settlement
+from hawker.orders.sending import settling as settle
+from hawker.orders.transitions import actions as move
 from hawker.protocol.upstream import Reason, Rejected, Unknown
 from hawker.worker import sweeps
 from soaking import SOAKING, budget, counting

@@ -14,13 +14,18 @@ from slowly import slowly
 from hawker.catalog.models import Service
 from hawker.core.money import format_micros
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.follow import apply_readings, claim_polls
-from hawker.orders.actions.reading import Reading
-from hawker.orders.actions.settle import Outcome, settle_attempts
+from hawker.orders import (
+    CancelAsk,
+    NotSent,
+    Outcome,
+    Reading,
+    apply_readings,
+    claim_dispatches,
+    claim_polls,
+    request_cancels,
+    settle_attempts,
+)
 from hawker.orders.models import WorkKind
-from hawker.orders.rulings import NotSent
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Accepted, UpstreamStatus
 from hawker.providers.models import Provider

@@ -6,9 +6,7 @@ import pytest
 from canceling import cancel, events
 
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.settle import Outcome, settle_attempts
-from hawker.orders.rulings import NotSent
+from hawker.orders import NotSent, Outcome, claim_dispatches, settle_attempts
 from hawker.protocol.upstream import Accepted, Reason, Rejected, Unknown
 from hawker.providers.models import Provider
 from panel import Panel

@@ -8,8 +8,7 @@ from canceling import cancel, events
 from hawker.alerts.actions import describe_alerts
 from hawker.catalog.models import Service
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.follow import apply_readings, claim_polls
-from hawker.orders.actions.reading import Reading
+from hawker.orders import Reading, apply_readings, claim_polls
 from hawker.orders.models import WorkKind
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import UpstreamStatus
@@ -203,7 +202,7 @@ def test_a_cancel_brings_the_next_look_forward(
 
 def server_clock_is_behind(panel: Panel, customer: OpenedCustomer, order: int) -> None:
     """A cancel at the time of the test's own clock, which runs ahead of the server's."""
-    from hawker.orders.actions.cancel import CancelAsk, request_cancels
+    from hawker.orders import CancelAsk, request_cancels
 
     request_cancels([CancelAsk(customer.account_id, [str(order)])], now=panel.clock.now())
 

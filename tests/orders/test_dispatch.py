@@ -7,10 +7,8 @@ from slowly import slowly
 
 from hawker.core.redaction import without
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.settle import Outcome, disown_claim, settle_attempts
+from hawker.orders import NotSent, Outcome, claim_dispatches, disown_claim, settle_attempts
 from hawker.orders.models import WorkKind
-from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted, Unknown
 from hawker.providers.models import Provider
 from panel import Panel

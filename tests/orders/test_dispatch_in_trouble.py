@@ -12,14 +12,11 @@ import pytest
 from hawker.alerts.actions import describe_alerts
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.place import Draft, place_orders
-from hawker.orders.actions.settle import Outcome, settle_attempts
+from hawker.orders import Draft, NotSent, Outcome, claim_dispatches, place_orders, settle_attempts
 from hawker.orders.models import Work
-from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted, Unknown
-from hawker.providers.actions import Access, open_access
-from hawker.providers.line import Line, open_line
+from hawker.providers.actions import ProviderAccess, open_access
+from hawker.providers.http_client import ProviderClient, open_line
 from hawker.providers.models import Provider
 from hawker.providers.rules import read_provider_url
 from panel import Panel
@@ -111,7 +108,7 @@ def test_one_sweep_passes_by_however_many_orders_on_hold(
 class SleptLine:
     """A line of a machine that slept between the claim and the send: its wall clock is further than it thinks."""
 
-    def __init__(self, line: Line, panel: Panel) -> None:
+    def __init__(self, line: ProviderClient, panel: Panel) -> None:
         self._line, self._panel = line, panel
 
     def is_fresh(self) -> bool:
@@ -125,7 +122,7 @@ class SleptLine:
 def test_a_machine_that_slept_after_its_claim_sends_nothing_of_it(
     panel: Panel, sandbox: SandboxProcess, customer: OpenedCustomer, upstream: Provider
 ) -> None:
-    async def opener(access: Access) -> Line:
+    async def opener(access: ProviderAccess) -> ProviderClient:
         return SleptLine(await open_access(access), panel)  # type: ignore[return-value]
 
     (order,) = place(panel, customer, upstream, 1)

@@ -11,8 +11,7 @@ from django.db import connection
 from hawker.core.failpoints import InjectedFault, arm, disarm
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.drip import start_due_runs
+from hawker.orders import CancelAsk, request_cancels, start_due_runs
 from hawker.orders.invariants import check_invariants
 from hawker.orders.models import Drip, Order, WorkKind
 from hawker.worker.sweeps import Sweeps

@@ -11,10 +11,9 @@ from django.db import connection
 
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.drip import start_due_runs
-from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders import Draft, place_orders, start_due_runs
+from hawker.orders.drip_feeds import queries
 from hawker.orders.models import Drip, Order, Work
-from hawker.orders.queries import drip as queries
 from hawker.worker.sweeps import find_due
 from panel import Panel
 from processes import ServeProcess

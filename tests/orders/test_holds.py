@@ -11,14 +11,14 @@ import pytest
 from hawker.catalog.models import Route, Service
 from hawker.core.settings import Settings, settings
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.holds import release_orders
+from hawker.orders import CancelAsk, release_orders, request_cancels
 from hawker.orders.errors import NotHeld
 from hawker.orders.models import WorkKind
-from hawker.orders.rules import allowed_cost
+from hawker.orders.placing.rules import allowed_cost
 from hawker.providers.models import Provider
 from hawker.worker.sweeps import Sweeps
 from panel import Panel
+from people import TEST
 from processes import SandboxProcess, hawker
 
 
@@ -152,7 +152,7 @@ def test_held_orders_are_listed_and_released_from_the_command_line(
 
 
 def test_released_without_accepting_the_loss_it_is_looked_at_and_held_again(panel: Panel, held: int) -> None:
-    (answer,) = release_orders([held], at_a_loss=False, actor="test", reason="look", now=panel.clock.now())
+    (answer,) = release_orders([held], at_a_loss=False, actor=TEST, reason="look", now=panel.clock.now())
     assert answer == "queued"
     assert holds_of(panel, held) == []
     panel.sweep()
@@ -165,7 +165,7 @@ def test_a_held_order_is_canceled_and_refunded_like_any_that_waits(
     request_cancels([CancelAsk(None, [str(held)])], now=panel.clock.now())
     assert panel.order(held)["state"] == "canceled"
     assert panel.balance(customer) == 10_000_000
-    (answer,) = release_orders([held], at_a_loss=True, actor="test", reason="late", now=panel.clock.now())
+    (answer,) = release_orders([held], at_a_loss=True, actor=TEST, reason="late", now=panel.clock.now())
     assert isinstance(answer, NotHeld)
 
 

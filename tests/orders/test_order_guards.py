@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from hawker.core.settings import settings
-from hawker.orders.actions import settle
-from hawker.orders.actions.dispatch import claim_dispatches
+from hawker.orders import claim_dispatches
 from hawker.orders.models import AttemptState, State
-from hawker.orders.rules import TRANSITIONS
+from hawker.orders.sending import settling as settle
+from hawker.orders.transitions.rules import TRANSITIONS
 from hawker.protocol.upstream import Accepted
 from hawker.providers.models import Provider
 from panel import Panel

@@ -7,8 +7,8 @@ from django.db import connection
 from hawker.accounts.actions import issue_key
 from hawker.accounts.models import KeyScope, User
 from hawker.core.settings import settings
-from hawker.orders.actions.listing import ListAsk, list_orders
-from hawker.orders.queries.read import LIST_ORDERS
+from hawker.orders import ListAsk, list_orders
+from hawker.orders.status.queries import LIST_ORDERS
 from panel import Panel
 from processes import SandboxProcess, ServeProcess
 

@@ -4,8 +4,7 @@ import httpx2
 import pytest
 
 from hawker.alerts.actions import describe_alerts
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.settle import Outcome, settle_attempts
+from hawker.orders import Outcome, claim_dispatches, settle_attempts
 from hawker.orders.models import WorkKind
 from hawker.protocol.upstream import Accepted
 from hawker.providers.actions import change_provider
@@ -56,7 +55,7 @@ def test_an_order_that_was_not_made_is_sent_again_after_two_looks(story: Story, 
 
 
 def test_a_cancel_wished_meanwhile_ends_an_order_that_was_not_made(story: Story) -> None:
-    from hawker.orders.actions.cancel import CancelAsk, request_cancels
+    from hawker.orders import CancelAsk, request_cancels
 
     story.calm()
     (order,) = story.trouble("502-before-accept")
@@ -346,7 +345,7 @@ def test_an_order_that_is_again_and_again_not_made_becomes_a_persons(story: Stor
 
 
 def test_a_second_look_by_another_worker_changes_nothing(story: Story) -> None:
-    from hawker.orders.actions.reconcile import Answers, conclude_looks, plan_looks
+    from hawker.orders import Answers, conclude_looks, plan_looks
     from hawker.protocol.presence import Presence
 
     story.calm()

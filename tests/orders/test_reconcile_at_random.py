@@ -9,7 +9,7 @@ from collections import Counter
 import httpx2
 import pytest
 
-from hawker.orders.actions.dispatch import claim_dispatches
+from hawker.orders import claim_dispatches
 from hawker.orders.models import Attempt, Order, WorkKind
 from hawker.providers.models import ProviderHealth
 from panel import Panel

@@ -10,7 +10,7 @@ from delivered import deliver, refill
 from hawker.core.settings import settings
 from hawker.orders.invariants import check_invariants
 from hawker.orders.models import RefillState
-from hawker.orders.rules import REFILL_TRANSITIONS
+from hawker.orders.refills.rules import REFILL_TRANSITIONS
 from panel import Panel, forget_rows
 from processes import SandboxProcess, ServeProcess
 

@@ -12,12 +12,12 @@ from hawker.accounts.actions import issue_key
 from hawker.accounts.models import KeyScope, User
 from hawker.catalog.models import Service
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.refill import RefillAsk, request_refills
-from hawker.orders.actions.staff import Delivery, Resolution, record_deliveries, resolve_refills
+from hawker.orders import RefillAsk, RefillDecision, StaffDelivery, record_deliveries, request_refills, resolve_refills
 from hawker.orders.errors import NoSuchRefill, NotForStaff
 from hawker.orders.models import RefillState, State, WorkKind
 from hawker.protocol.errors import RefillTooEarly
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess, ServeProcess
 
 TOO_EARLY = "The order was completed or refill was requested less than 24 hours ago"
@@ -302,22 +302,23 @@ def test_what_staff_delivered_is_refilled_by_staff(
 ) -> None:
     panel.clock.instant = datetime.now(UTC) - timedelta(days=3)
     orders = [panel.place(customer, panel.service(refill=True)) for _ in range(2)]
-    done = [Delivery(order, State.COMPLETED, "by hand") for order in orders]
-    assert record_deliveries(done, actor="anna", now=panel.clock.now()) == [State.COMPLETED] * 2
+    done = [StaffDelivery(order, State.COMPLETED, "by hand") for order in orders]
+    assert record_deliveries(done, actor=ANNA, now=panel.clock.now()) == [State.COMPLETED] * 2
     first, second = (refill(server, customer, order) for order in orders)
     panel.clock.advance(days=3)
     panel.sweep()
     assert sandbox.calls("refill") == []
     decisions = [
-        Resolution(first, RefillState.COMPLETED, "delivered again"),
-        Resolution(second, RefillState.REJECTED, "nothing was lost"),
-        Resolution(second, RefillState.COMPLETED, "twice"),
-        Resolution(99_999_999, RefillState.COMPLETED, "nobody's"),
+        RefillDecision(first, RefillState.COMPLETED, "delivered again"),
+        RefillDecision(second, RefillState.REJECTED, "nothing was lost"),
+        RefillDecision(second, RefillState.COMPLETED, "twice"),
+        RefillDecision(99_999_999, RefillState.COMPLETED, "nobody's"),
     ]
-    answers = resolve_refills(decisions, actor="anna", now=panel.clock.now())
+    answers = resolve_refills(decisions, actor=ANNA, now=panel.clock.now())
     assert answers[:2] == [RefillState.COMPLETED, RefillState.REJECTED]
     assert [type(answer) for answer in answers[2:]] == [NotForStaff, NoSuchRefill]
     assert (status(server, customer, first), status(server, customer, second)) == ("Completed", "Rejected")
-    (again,) = resolve_refills(decisions[:1], actor="anna", now=panel.clock.now())
+    (again,) = resolve_refills(decisions[:1], actor=ANNA, now=panel.clock.now())
     assert isinstance(again, NotForStaff)
-    assert panel.order(orders[1])["events"][-1]["reason"] == f"refill {second}: rejected by anna: nothing was lost"
+    last = panel.order(orders[1])["events"][-1]
+    assert last["reason"] == f"refill {second}: rejected by staff:anna: nothing was lost"

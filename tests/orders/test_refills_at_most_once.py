@@ -7,16 +7,24 @@ from delivered import deliver, follow, refill, status
 
 from hawker.catalog.models import Service
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.inspect_refills import UNKNOWN, describe_refills, list_refill_ids
-from hawker.orders.actions.refill_claims import claim_refills
-from hawker.orders.actions.settle import Outcome, disown_claim, settle_attempts
-from hawker.orders.actions.staff import Resolution, resolve_refills
+from hawker.orders import (
+    UNKNOWN,
+    NotSent,
+    Outcome,
+    RefillDecision,
+    claim_refills,
+    describe_refills,
+    disown_claim,
+    list_refill_ids,
+    resolve_refills,
+    settle_attempts,
+)
 from hawker.orders.errors import NotForStaff
 from hawker.orders.models import RefillState, WorkKind
-from hawker.orders.rulings import NotSent
 from hawker.protocol.upstream import Accepted
 from hawker.providers.models import Provider
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess, ServeProcess, start_worker
 
 
@@ -85,13 +93,13 @@ def test_a_person_ends_an_unknown_refill_and_then_another_may_be_asked_for(
     sandbox.faults("refill:empty=1")
     panel.sweep()
     sandbox.faults()
-    decision = Resolution(number, RefillState.COMPLETED, "the provider says on the phone that it did")
-    assert resolve_refills([decision], actor="anna", now=panel.clock.now()) == [RefillState.COMPLETED]
+    decision = RefillDecision(number, RefillState.COMPLETED, "the provider says on the phone that it did")
+    assert resolve_refills([decision], actor=ANNA, now=panel.clock.now()) == [RefillState.COMPLETED]
     assert status(server, customer, number) == "Completed"
     (shown,) = describe_refills([number])
     (attempt,) = shown["attempts"]
     assert attempt["state"] == "manual"
-    assert attempt["evidence"].endswith("completed by anna: the provider says on the phone that it did")
+    assert attempt["evidence"].endswith("completed by staff:anna: the provider says on the phone that it did")
     assert list_refill_ids(state=UNKNOWN, limit=10) == []
 
 
@@ -99,7 +107,7 @@ def test_a_refill_that_is_being_sent_is_not_decided_by_hand(
     panel: Panel, upstream: Provider, order: int, number: int
 ) -> None:
     (claim,) = claim_refills(upstream.id, limit=1, token="busy/1", now=panel.clock.now())
-    (answer,) = resolve_refills([Resolution(number, RefillState.REJECTED, "x")], actor="anna", now=panel.clock.now())
+    (answer,) = resolve_refills([RefillDecision(number, RefillState.REJECTED, "x")], actor=ANNA, now=panel.clock.now())
     assert isinstance(answer, NotForStaff)
     settle_attempts([Outcome(claim.attempt_id, NotSent("the test ends"))], now=panel.clock.now())
     assert panel.order(order)["refills"][0]["state"] == "pending"

@@ -10,12 +10,13 @@ from hawker.accounts.models import User
 from hawker.catalog.models import Service
 from hawker.core.money import Money
 from hawker.ledger.customers import OpenedCustomer, change_balance
-from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders import Draft, place_orders
 from hawker.orders.models import Order, OrderRequest
 from hawker.protocol.errors import IncorrectRequest, text_of
 from hawker.worker import tasks
 from hawker.worker.sweeps import sweeps
 from panel import Panel
+from people import TEST
 from processes import ServeProcess
 
 
@@ -68,7 +69,7 @@ def test_a_refused_order_leaves_no_trace_of_its_name(panel: Panel, customer: Ope
     assert not OrderRequest.objects.exists()
     email = User.objects.get(account__id=customer.account_id).email
     credit = Money.parse("10").micros
-    change_balance(email, credit, transaction="", actor="test", reason="more", now=panel.clock.now())
+    change_balance(email, credit, transaction="", actor=TEST, reason="more", now=panel.clock.now())
     order, again, other = place_all(panel, (customer, dear), (customer, dear), (customer, fields_of(service)))
     assert (again, other) == (order, "Incorrect request")
     assert panel.balance(customer) == 11_000_000 - 4_500_000

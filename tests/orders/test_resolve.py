@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from hawker.core.settings import settings
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.resolve import bind_order, refund_order, resend_order
+from hawker.orders import bind_order, claim_dispatches, refund_order, resend_order
 from hawker.orders.errors import CannotResolve
 from hawker.orders.models import WorkKind
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess, hawker
 from unknowns import Story
 
@@ -34,7 +34,7 @@ def run(order: int, *words: object) -> Any:
 
 def decide(story: Story) -> dict[str, Any]:
     """Who resolves in this process, and when."""
-    return {"actor": "anna", "reason": "their support says so", "now": story.panel.clock.now()}
+    return {"actor": ANNA, "reason": "their support says so", "now": story.panel.clock.now()}
 
 
 def test_an_order_is_bound_to_the_number_that_the_provider_has_it_under(story: Story) -> None:
@@ -51,8 +51,8 @@ def test_an_order_is_bound_to_the_number_that_the_provider_has_it_under(story: S
     assert (shown["state"], shown["upstream_order"]) == ("submitted", number)
     assert shown["attempts"][0]["state"] == "accepted"
     (step,) = shown["attempts"][0]["steps"]
-    assert (step["kind"], step["text"]) == ("decision", f"bound to {number} by anna: their support says so")
-    assert shown["events"][-1]["actor"] == "anna"
+    assert (step["kind"], step["text"]) == ("decision", f"bound to {number} by staff:anna: their support says so")
+    assert shown["events"][-1]["actor"] == "staff:anna"
     story.sandbox.advance(days=30)
     story.panel.clock.advance(minutes=10)
     story.panel.sweep()

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from hawker.orders.actions.dispatch import claim_dispatches
-from hawker.orders.actions.holds import release_orders
-from hawker.orders.actions.restored import Restored, hold_restored
-from hawker.providers.health import resume_provider
+from hawker.orders import Restored, claim_dispatches, hold_restored, release_orders
+from hawker.providers.availability import resume_provider
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess
 from unknowns import Story, order_elsewhere
 
@@ -98,7 +97,7 @@ def test_a_drip_feed_with_a_run_overdue_waits_until_it_is_let_go(story: Story) -
     story.panel.sweep()
     assert story.panel.order(order)["children"] == []
     now = story.panel.clock.now()
-    release_orders([order], at_a_loss=False, actor="anna", reason="none was sent", now=now)
+    release_orders([order], at_a_loss=False, actor=ANNA, reason="none was sent", now=now)
     for _ in range(3):
         story.panel.sweep()
     assert len(story.panel.order(order)["children"]) == 1

@@ -6,9 +6,7 @@ from hawker.catalog.links import comparable_link
 from hawker.catalog.models import Service
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.guard import change_guarded_services
-from hawker.orders.actions.place import Draft, place_orders
+from hawker.orders import CancelAsk, Draft, change_guarded_services, place_orders, request_cancels
 from hawker.orders.models import ActiveLink, Order
 from panel import Panel
 from processes import SandboxProcess, ServeProcess, hawker

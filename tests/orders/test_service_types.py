@@ -9,7 +9,7 @@ from hawker.catalog.models import Service
 from hawker.ledger.customers import OpenedCustomer
 from hawker.ledger.models import Transfer
 from hawker.orders.models import Order
-from hawker.protocol.params import Kind
+from hawker.protocol.params import ParamKind
 from hawker.protocol.service_types import TYPES, QuantityRule, ServiceType, find_type
 from hawker.sandbox.catalogue import SERVICES
 from panel import Panel
@@ -143,12 +143,12 @@ def test_an_order_is_priced_and_bought_under_the_same_names(
 
 
 BAD = {
-    Kind.LINK: ("javascript:alert(1)", "https://user@example.com", "a b", "x" * 3_000),
-    Kind.QUANTITY: ("1e3", "-1", "100.5", "1_000", "٥٠٠", "9" * 20),
-    Kind.COUNT: ("-1", "1.5", "x", "9" * 20),
-    Kind.CHOICE: ("0", "9", "x", "1.0"),
-    Kind.TEXT: ("two\nlines", "x" * 501, "\x07", "a\rb"),
-    Kind.LINES: ("one\rtwo", "\x07", "x" * 2_001, "a\n" * 100_001, " \n\r\n "),
+    ParamKind.LINK: ("javascript:alert(1)", "https://user@example.com", "a b", "x" * 3_000),
+    ParamKind.QUANTITY: ("1e3", "-1", "100.5", "1_000", "٥٠٠", "9" * 20),
+    ParamKind.COUNT: ("-1", "1.5", "x", "9" * 20),
+    ParamKind.CHOICE: ("0", "9", "x", "1.0"),
+    ParamKind.TEXT: ("two\nlines", "x" * 501, "\x07", "a\rb"),
+    ParamKind.LINES: ("one\rtwo", "\x07", "x" * 2_001, "a\n" * 100_001, " \n\r\n "),
 }
 """Values that no parameter of the kind takes. NUL and bad UTF-8 make the whole request unreadable (tests/wire)."""
 

@@ -11,12 +11,12 @@ from canceling import cancel, events
 
 from hawker.catalog.models import Route
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, Canceling, request_cancels
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import CancelAsk, Canceling, StaffDelivery, record_deliveries, request_cancels
 from hawker.orders.errors import NoSuchOrder, NotForStaff
 from hawker.orders.models import State, WorkKind
 from hawker.protocol.errors import OrderCompleted
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess, ServeProcess
 
 FUNDS = 10_000_000
@@ -31,12 +31,12 @@ def order(panel: Panel, customer: OpenedCustomer) -> int:
 
 
 def record(panel: Panel, order: int, state: State, remains: int | None = None) -> object:
-    (answer,) = record_deliveries([Delivery(order, state, "as told", remains)], actor="anna", now=panel.clock.now())
+    (answer,) = record_deliveries([StaffDelivery(order, state, "as told", remains)], actor=ANNA, now=panel.clock.now())
     return answer
 
 
 def staff_cancel(panel: Panel, order: int) -> object:
-    (answers,) = request_cancels([CancelAsk(None, [str(order)])], actor="anna", reason="asked", now=panel.clock.now())
+    (answers,) = request_cancels([CancelAsk(None, [str(order)])], actor=ANNA, reason="asked", now=panel.clock.now())
     return answers[str(order)]
 
 
@@ -134,7 +134,7 @@ def test_staff_cancel_what_is_on_hold_or_offers_no_cancel(
     shown = panel.order(order)
     assert (shown["state"], shown["refunded"], shown["work"]) == ("canceled", "0.09", [])
     assert shown["events"][-1] | {"at": None} == {
-        "at": None, "from": "queued", "to": "canceled", "actor": "anna", "reason": "asked",
+        "at": None, "from": "queued", "to": "canceled", "actor": "staff:anna", "reason": "asked",
     }  # fmt: skip
 
 

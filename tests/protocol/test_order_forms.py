@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hawker.core.errors import Refusal
 from hawker.protocol.errors import text_of
 from hawker.protocol.form import add_form
-from hawker.protocol.params import Kind, Value
+from hawker.protocol.params import ParamKind, Value
 from hawker.protocol.service_types import (
     MAX_RUNS,
     SUBSCRIPTION_DELAYS,
@@ -286,7 +286,7 @@ def test_a_counted_lists_quantity_is_its_lines(name: str, parameter: str, count:
 def test_a_hundred_thousand_and_one_lines_are_too_many() -> None:
     for service_type in TYPES:
         for param in service_type.params:
-            if param.kind is Kind.LINES:
+            if param.kind is ParamKind.LINES:
                 fields = BY_NAME[service_type.name].required | {param.name: "a\n" * 100_001}
                 assert refusal_of(service_type.name, fields) == refusal_for(param.name)
 

@@ -14,8 +14,8 @@ from hawker.protocol.params import (
     MAX_LINES,
     MAX_LINK,
     MAX_TEXT,
-    Kind,
     Param,
+    ParamKind,
     read_date,
     read_ids,
     read_link,
@@ -240,33 +240,33 @@ def test_a_hundred_ids_asked_twice_each_are_a_hundred() -> None:
 
 
 REFUSALS = {
-    Kind.SERVICE: "Incorrect service ID",
-    Kind.LINK: "Incorrect field",
-    Kind.QUANTITY: "Incorrect quantity",
-    Kind.COUNT: "Incorrect field",
-    Kind.CHOICE: "Incorrect field",
-    Kind.TEXT: "Incorrect field",
-    Kind.NAME: "Incorrect field",
-    Kind.LINES: "Incorrect field",
-    Kind.DATE: "Incorrect field",
-    Kind.ID: "Incorrect order ID",
+    ParamKind.SERVICE: "Incorrect service ID",
+    ParamKind.LINK: "Incorrect field",
+    ParamKind.QUANTITY: "Incorrect quantity",
+    ParamKind.COUNT: "Incorrect field",
+    ParamKind.CHOICE: "Incorrect field",
+    ParamKind.TEXT: "Incorrect field",
+    ParamKind.NAME: "Incorrect field",
+    ParamKind.LINES: "Incorrect field",
+    ParamKind.DATE: "Incorrect field",
+    ParamKind.ID: "Incorrect order ID",
 }
 """By kind; a list of ids is no such kind: whatever is asked for in it is answered for itself."""
 
 
 def test_every_kind_of_one_value_is_held_to_the_rules_below() -> None:
-    assert set(REFUSALS) == set(Kind) - {Kind.IDS}
+    assert set(REFUSALS) == set(ParamKind) - {ParamKind.IDS}
 
 
 def test_a_list_of_ids_is_refused_only_where_it_is_empty_or_too_long() -> None:
-    orders = Param("orders", Kind.IDS, "")
+    orders = Param("orders", ParamKind.IDS, "")
     assert orders.read(" 1,x , 1") == ("1", "x")
     assert refusal_of(orders, " , ") == "Incorrect order ID"
-    assert refusal_of(Param("refills", Kind.IDS, ""), "") == "Refill not found"
+    assert refusal_of(Param("refills", ParamKind.IDS, ""), "") == "Refill not found"
     assert refusal_of(orders, "1," * 500_000) == "No more than 100 IDs are allowed"
 
 
-def param(kind: Kind, **rules: object) -> Param:
+def param(kind: ParamKind, **rules: object) -> Param:
     return Param("field", kind, "", **rules)  # type: ignore[arg-type]
 
 
@@ -287,13 +287,13 @@ def refusal_of(which: Param, text: str) -> str:
 
 @pytest.mark.parametrize("kind", REFUSALS)
 @pytest.mark.parametrize("text", ["", "   ", "\x00", "a\x00b", "a\x1bb"], ids=ascii)
-def test_every_kind_refuses_nothing_and_control_characters_with_its_own_text(kind: Kind, text: str) -> None:
+def test_every_kind_refuses_nothing_and_control_characters_with_its_own_text(kind: ParamKind, text: str) -> None:
     assert refusal_of(param(kind, choices=(1, 2)), text) == REFUSALS[kind]
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
 @given(text=st.text())
-def test_no_text_makes_a_parameter_raise_anything_but_its_refusal(kind: Kind, text: str) -> None:
+def test_no_text_makes_a_parameter_raise_anything_but_its_refusal(kind: ParamKind, text: str) -> None:
     assert outcome_of(param(kind, choices=(1, 2), minimum=1, maximum=10), text) in ("read", REFUSALS[kind])
 
 
@@ -301,7 +301,7 @@ def test_no_text_makes_a_parameter_raise_anything_but_its_refusal(kind: Kind, te
 @pytest.mark.parametrize(
     "unit", ["1", "a", " ", "a ", ",", "\n", "a\n", "\r\n", "a.", "@", "https://a.", "%", "😀", "\u202e"], ids=ascii
 )
-def test_a_megabyte_is_read_or_refused_at_once(kind: Kind, unit: str) -> None:
+def test_a_megabyte_is_read_or_refused_at_once(kind: ParamKind, unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
     started = process_time()
     assert outcome_of(param(kind, choices=(1,)), text) in ("read", REFUSALS[kind])
@@ -310,7 +310,7 @@ def test_a_megabyte_is_read_or_refused_at_once(kind: Kind, unit: str) -> None:
 
 @pytest.mark.parametrize(("text", "fits"), [("0", False), ("1", True), ("10", True), ("11", False)])
 def test_a_count_stays_within_its_bounds(text: str, fits: bool) -> None:
-    which = param(Kind.COUNT, minimum=1, maximum=10)
+    which = param(ParamKind.COUNT, minimum=1, maximum=10)
     if fits:
         assert which.read(text) == int(text)
     else:
@@ -318,34 +318,34 @@ def test_a_count_stays_within_its_bounds(text: str, fits: bool) -> None:
 
 
 def test_a_choice_is_one_of_its_choices() -> None:
-    which = param(Kind.CHOICE, choices=(0, 5, 10))
+    which = param(ParamKind.CHOICE, choices=(0, 5, 10))
     assert [which.read(text) for text in ("0", "5", "10")] == [0, 5, 10]
     assert refusal_of(which, "7") == "Incorrect field"
 
 
 def test_a_text_is_one_line_without_blanks_around_it() -> None:
-    assert param(Kind.TEXT).read("  José 😀 العربية  ") == "José 😀 العربية"
+    assert param(ParamKind.TEXT).read("  José 😀 العربية  ") == "José 😀 العربية"
     for text in ("a\nb", "a\rb", "a" * (MAX_TEXT + 1)):
-        assert refusal_of(param(Kind.TEXT), text) == "Incorrect field"
+        assert refusal_of(param(ParamKind.TEXT), text) == "Incorrect field"
 
 
 def test_lines_end_in_either_way_and_blank_ones_do_not_count() -> None:
-    which = param(Kind.LINES, max_length=MAX_LINE)
+    which = param(ParamKind.LINES, max_length=MAX_LINE)
     assert which.read("\r\none\r\n\r\n two 😀\n   \nthree\tthree\n\n") == ("one", "two 😀", "three\tthree")
 
 
 @pytest.mark.parametrize("text", ["one\u2028still one", "one\u0085still one", "one\u2029still one"], ids=ascii)
 def test_only_the_two_line_ends_of_the_seed_separate_lines(text: str) -> None:
-    assert param(Kind.LINES).read(text) == (text,)
+    assert param(ParamKind.LINES).read(text) == (text,)
 
 
 def test_a_line_end_that_panels_may_read_either_way_is_refused() -> None:
     """A lone carriage return: one line to us, two to some upstream, which would then charge us for two."""
-    assert refusal_of(param(Kind.LINES), "one\rtwo") == "Incorrect field"
+    assert refusal_of(param(ParamKind.LINES), "one\rtwo") == "Incorrect field"
 
 
 def test_lists_are_limited_in_lines_and_in_length() -> None:
-    which = param(Kind.LINES, max_length=5)
+    which = param(ParamKind.LINES, max_length=5)
     longest = which.read("\n".join(["a"] * MAX_LINES))
     assert isinstance(longest, tuple)
     assert len(longest) == MAX_LINES

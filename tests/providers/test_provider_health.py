@@ -14,7 +14,7 @@ from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import Attempt, WorkKind
 from hawker.providers.actions import change_provider
-from hawker.providers.health import FOREVER, pause_provider, resume_provider
+from hawker.providers.availability import FOREVER, pause_provider, resume_provider
 from hawker.providers.models import Provider, ProviderHealth
 from panel import Panel
 from processes import SandboxProcess, eventually

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hawker.catalog.rules import read_rate
 from hawker.core.money import CUSTOMER_STEP_MICROS
-from hawker.orders.rules import charge_for, cost_for
+from hawker.orders.placing.rules import charge_for, cost_for
 
 RATES = st.from_regex(r"[0-9]{1,9}(\.[0-9]{1,8})?", fullmatch=True).filter(str.isascii)
 QUANTITIES = st.integers(min_value=1, max_value=10**12)

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hawker.core.money import CUSTOMER_STEP_MICROS
-from hawker.orders.models import State
-from hawker.orders.rules import (
+from hawker.orders.drip_feeds.rules import (
     LOOK_AGAIN,
     PUNCTUAL,
     drip_status,
     end_of_drip,
     next_run,
-    refund_target,
     run_must_wait_until,
     share_of_run,
 )
+from hawker.orders.models import State
+from hawker.orders.refunds import refund_target
 from hawker.protocol.service_types import MAX_INTERVAL_MINUTES, MAX_RUNS
 from hawker.protocol.statuses import OrderStatus
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hawker.orders import rules
-from hawker.orders.errors import IllegalMove
+from hawker.orders.errors import IllegalTransition
 from hawker.orders.models import FINISHED, AttemptState, State
-from hawker.orders.rules import WIRE_STATUS, check_move, is_finished, state_of
+from hawker.orders.transitions.rules import WIRE_STATUS, check_transition, is_finished, state_of
 from hawker.protocol.statuses import OrderStatus
 
 MIGRATIONS = resources.files("hawker.orders").joinpath("migrations")
@@ -88,10 +88,10 @@ def test_a_move_is_checked_against_the_table(form: tuple[Any, ...]) -> None:
     table = TABLES[form]
     for before, after in product(State, State):
         if after in table.get(before, ()):
-            check_move(*form, before, after)
+            check_transition(*form, before, after)
         else:
-            with pytest.raises(IllegalMove):
-                check_move(*form, before, after)
+            with pytest.raises(IllegalTransition):
+                check_transition(*form, before, after)
 
 
 PARENTS_ONLY = {State.ACTIVE, State.PAUSED, State.EXPIRED}

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hawker.catalog.rules import read_rate
 from hawker.core.money import CUSTOMER_STEP_MICROS, format_micros
-from hawker.orders.rules import Settlement, charge_for, refund_target, settle
+from hawker.orders.placing.rules import charge_for
+from hawker.orders.refunds import Settlement, refund_target, settle
 from hawker.protocol.replies import status_object
 from hawker.protocol.statuses import OrderStatus
 

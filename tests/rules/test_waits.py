@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hawker.orders.rules import backoff, due_after, next_poll
+from hawker.orders.following.rules import next_poll
+from hawker.orders.waits import backoff, due_after
 
 SHORTEST, LONGEST = timedelta(seconds=5), timedelta(minutes=30)
 AGES = st.timedeltas(min_value=timedelta(days=-1), max_value=timedelta(days=20_000))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hawker.orders.orphans import SECOND_LOOK, Bind, Look, NotMade, holds_none, judge
-from hawker.orders.windows import Doubt, Later, Neighbour, Window, numbers_grow, windows_of
+from hawker.orders.reconciling.number_windows import Doubt, Later, Neighbour, Window, numbers_grow, windows_of
+from hawker.orders.reconciling.rules import SECOND_LOOK, Bind, NotMade, NumberScan, holds_none, judge
 from hawker.protocol.presence import read_presence
 from hawker.protocol.statuses import OrderStatus
 from hawker.protocol.upstream import Unreadable, UpstreamStatus
@@ -100,7 +100,7 @@ def test_in_no_world_is_a_wrong_order_bound_or_a_made_one_sent_again(seed: int) 
             orphans = {number: found for number, found in orphans.items() if number not in ours}
             judged = judge(
                 doubt,
-                Look(window, orphans, known=[n for n in known if n.upstream_id in inside]),
+                NumberScan(window, orphans, known=[n for n in known if n.upstream_id in inside]),
                 [other for other in doubts.values() if other is not doubt],
                 currency="USD",
                 sample=20,
@@ -123,7 +123,7 @@ WINDOW = Window(LOW, HIGH)
 
 
 def judged(
-    look: Look,
+    look: NumberScan,
     *others: Doubt,
     doubt: Doubt = DOUBT,
     sample: int = 20,
@@ -136,7 +136,7 @@ def judged(
 
 
 def test_one_unknown_and_one_orphan_of_its_charge_belong_together() -> None:
-    bound = judged(Look(WINDOW, {105: status()}))
+    bound = judged(NumberScan(WINDOW, {105: status()}))
     assert isinstance(bound, Bind)
     assert bound.upstream_id == 105
 
@@ -155,39 +155,39 @@ def test_one_unknown_and_one_orphan_of_its_charge_belong_together() -> None:
     ids=["dearer", "cheaper", "no charge", "refunded", "currency", "remains", "unknown status"],
 )
 def test_an_orphan_that_is_not_like_it_is_a_persons(orphan: UpstreamStatus | None) -> None:
-    later = judged(Look(WINDOW, {105: orphan}))
+    later = judged(NumberScan(WINDOW, {105: orphan}))
     assert isinstance(later, Later)
     assert later.person
 
 
 @pytest.mark.parametrize("orphan", [status(90_009), status(89_991), status(currency="usd"), status(currency=None)])
 def test_prices_may_be_rounded_in_another_way(orphan: UpstreamStatus) -> None:
-    assert isinstance(judged(Look(WINDOW, {105: orphan})), Bind)
+    assert isinstance(judged(NumberScan(WINDOW, {105: orphan})), Bind)
 
 
 def test_two_orphans_and_one_unknown_are_a_persons() -> None:
-    later = judged(Look(WINDOW, {105: status(), 106: status()}))
+    later = judged(NumberScan(WINDOW, {105: status(), 106: status()}))
     assert isinstance(later, Later)
     assert later.person
 
 
 def test_what_a_person_gave_up_may_still_have_made_the_orphan() -> None:
     given_up = Doubt(2, 22, at(60), at(61), at(150), 90_000, 100, 0, open=False)
-    assert isinstance(judged(Look(WINDOW, {105: status()}), given_up), Later)
+    assert isinstance(judged(NumberScan(WINDOW, {105: status()}), given_up), Later)
     long_before = Doubt(2, 22, at(-999), at(-990), at(-900), 90_000, 100, 0, open=False)
-    assert isinstance(judged(Look(WINDOW, {105: status()}), long_before), Bind)
+    assert isinstance(judged(NumberScan(WINDOW, {105: status()}), long_before), Bind)
 
 
 def test_the_moments_of_known_orders_tell_orphans_of_one_charge_apart() -> None:
     between = Neighbour(105, at(100), at(101))
     early = Doubt(1, 11, at(0), at(30), at(90), 90_000, 100, 0)
     late = Doubt(2, 22, at(110), at(111), at(190), 90_000, 100, 0)
-    look = Look(WINDOW, {104: status(), 106: status()}, known=[between])
+    look = NumberScan(WINDOW, {104: status(), 106: status()}, known=[between])
     for doubt, other, number in ((early, late, 104), (late, early, 106)):
         bound = judged(look, other, doubt=doubt)
         assert isinstance(bound, Bind)
         assert bound.upstream_id == number
-    unsure = judged(Look(WINDOW, {104: status(), 106: status()}), RIVAL, doubt=early)
+    unsure = judged(NumberScan(WINDOW, {104: status(), 106: status()}), RIVAL, doubt=early)
     assert isinstance(unsure, Later)
     assert unsure.person
 
@@ -195,20 +195,20 @@ def test_the_moments_of_known_orders_tell_orphans_of_one_charge_apart() -> None:
 def test_numbers_grow_with_the_moments_of_the_unknowns_that_made_them() -> None:
     """Nothing known lies between the two, but the first had ended before the second was sent."""
     late = Doubt(2, 22, at(110), at(111), at(190), 90_000, 100, 0)
-    look = Look(WINDOW, {104: status(), 106: status()})
+    look = NumberScan(WINDOW, {104: status(), 106: status()})
     assert judged(look, late) == Bind(104, judged(look, late).why)
     assert judged(look, DOUBT, doubt=late) == Bind(106, judged(look, DOUBT, doubt=late).why)
-    alone = judged(Look(WINDOW, {104: status()}), late)
+    alone = judged(NumberScan(WINDOW, {104: status()}), late)
     assert isinstance(alone, Later), "either may have made it"
     assert alone.person
 
 
 def test_orphans_of_others_do_not_keep_a_window_from_being_empty_for_it() -> None:
     other = Doubt(2, 22, at(60), at(61), at(150), 180_000, 100, 0)
-    look = Look(WINDOW, {105: status(180_000)})
+    look = NumberScan(WINDOW, {105: status(180_000)})
     assert holds_none(DOUBT, look, "USD")
     assert not holds_none(other, look, "USD")
-    assert not holds_none(DOUBT, Look(WINDOW, {}, unclear=1), "USD")
+    assert not holds_none(DOUBT, NumberScan(WINDOW, {}, unclear=1), "USD")
     assert isinstance(judged(look, other), NotMade)
     assert isinstance(judged(look, other, empty_for=None), Later)
     nobodys = judged(look)
@@ -219,7 +219,7 @@ def test_orphans_of_others_do_not_keep_a_window_from_being_empty_for_it() -> Non
 def test_a_puzzle_of_too_many_ways_is_a_persons() -> None:
     rivals = [Doubt(n, n, at(n), at(n + 1), at(90 + n), 90_000, 100, 0) for n in range(2, 30)]
     low, high = Neighbour(100, at(-50), at(-40)), Neighbour(200, at(300), at(301))
-    look = Look(Window(low, high), {n: status() for n in range(101, 131)})
+    look = NumberScan(Window(low, high), {n: status() for n in range(101, 131)})
     later = judged(look, *rivals)
     assert isinstance(later, Later)
     assert later.person
@@ -229,7 +229,7 @@ def test_a_puzzle_of_too_many_ways_is_a_persons() -> None:
 def test_an_orphan_where_a_provider_makes_orders_of_its_own_is_a_persons() -> None:
     later = judge(
         DOUBT,
-        Look(WINDOW, {105: status()}),
+        NumberScan(WINDOW, {105: status()}),
         [],
         currency="USD",
         relayed=True,
@@ -243,26 +243,28 @@ def test_an_orphan_where_a_provider_makes_orders_of_its_own_is_a_persons() -> No
 
 
 def test_an_empty_window_proves_it_whoever_else_is_in_doubt() -> None:
-    assert isinstance(judged(Look(WINDOW, {}), RIVAL), NotMade)
+    assert isinstance(judged(NumberScan(WINDOW, {}), RIVAL), NotMade)
 
 
 @pytest.mark.parametrize(
     ("look", "facts", "person"),
     [
-        (Look(WINDOW, {}), {"empty_for": None}, False),
-        (Look(WINDOW, {}), {"empty_for": SECOND_LOOK.total_seconds() - 1}, False),
-        (Look(WINDOW, {}, unclear=1), {}, False),
-        (Look(WINDOW, {}, strays=[90]), {}, True),
-        (Look(Window(LOW, HIGH, whole=False), {}), {}, True),
-        (Look(WINDOW, {}), {"sample": 9}, True),
-        (Look(WINDOW, {}), {"charged": True}, True),
-        (Look(WINDOW, {105: status()}), {"charged": False}, True),
-        (Look(WINDOW, {105: status()}, strays=[120]), {}, True),
-        (Look(WINDOW, {105: status()}, unclear=1), {}, False),
-        (Look(WINDOW, {}), {"doubt": Doubt(1, 11, at(0), at(30), at(90), 90_000, 100, resends=2)}, True),
+        (NumberScan(WINDOW, {}), {"empty_for": None}, False),
+        (NumberScan(WINDOW, {}), {"empty_for": SECOND_LOOK.total_seconds() - 1}, False),
+        (NumberScan(WINDOW, {}, unclear=1), {}, False),
+        (NumberScan(WINDOW, {}, strays=[90]), {}, True),
+        (NumberScan(Window(LOW, HIGH, whole=False), {}), {}, True),
+        (NumberScan(WINDOW, {}), {"sample": 9}, True),
+        (NumberScan(WINDOW, {}), {"charged": True}, True),
+        (NumberScan(WINDOW, {105: status()}), {"charged": False}, True),
+        (NumberScan(WINDOW, {105: status()}, strays=[120]), {}, True),
+        (NumberScan(WINDOW, {105: status()}, unclear=1), {}, False),
+        (NumberScan(WINDOW, {}), {"doubt": Doubt(1, 11, at(0), at(30), at(90), 90_000, 100, resends=2)}, True),
     ],
 )
-def test_every_doubt_about_a_look_leaves_the_order_unknown(look: Look, facts: dict[str, object], person: bool) -> None:
+def test_every_doubt_about_a_look_leaves_the_order_unknown(
+    look: NumberScan, facts: dict[str, object], person: bool
+) -> None:
     later = judged(look, **facts)  # type: ignore[arg-type]
     assert isinstance(later, Later)
     assert later.person is person

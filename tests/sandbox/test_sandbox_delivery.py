@@ -12,8 +12,8 @@ from sandbox_peer import KEY, SURE, running
 from hawker.core.money import Money
 from hawker.protocol.statuses import OrderStatus
 from hawker.sandbox.delivery import FINAL, delivery_at, ends_at, refund_due
-from hawker.sandbox.entries import Order
-from hawker.sandbox.fates import Fate, FateMix, left_by, read_wish
+from hawker.sandbox.entries import SandboxOrder
+from hawker.sandbox.fates import FateMix, WireFate, left_by, read_wish
 from hawker.sandbox.timeline import DAY
 
 OPENING = Money.parse("10000")
@@ -381,7 +381,7 @@ def test_whatever_is_asked_in_whatever_order_the_balance_is_what_the_orders_left
 # --- the pure functions under it -------------------------------------------------------------------
 
 orders = st.builds(
-    lambda quantity, rolled, fate, cancel, charge: Order(
+    lambda quantity, rolled, fate, cancel, charge: SandboxOrder(
         id=1,
         key=KEY,
         service=1,
@@ -397,7 +397,7 @@ orders = st.builds(
     ),
     quantity=st.integers(1, 100_000),
     rolled=st.integers(0, 2**64 - 1),
-    fate=st.sampled_from(Fate),
+    fate=st.sampled_from(WireFate),
     cancel=st.none() | st.integers(1_000, 1_000 + DAY),
     charge=st.integers(1, 10**9),
 )

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpcore2
 
-from hawker.providers.actions import Access
-from hawker.providers.line import Line, open_line
+from hawker.providers.actions import ProviderAccess
+from hawker.providers.http_client import ProviderClient, open_line
 from hawker.providers.rules import Address, ProviderUrl
 
 
@@ -49,11 +49,11 @@ class Through:
     network: RecordingNetwork
     names: Names
 
-    async def provider(self, access: Access) -> Line:
+    async def provider(self, access: ProviderAccess) -> ProviderClient:
         """An opener of providers."""
         return await self.feed(access.url, allow_private=access.allow_private)
 
-    async def feed(self, url: ProviderUrl, *, allow_private: bool) -> Line:
+    async def feed(self, url: ProviderUrl, *, allow_private: bool) -> ProviderClient:
         """An opener of feeds."""
         return await open_line(url, allow_private=allow_private, resolver=self.names, backend=self.network)
 

@@ -22,9 +22,9 @@ from hawker.protocol.upstream import (
     read_services,
     read_statuses,
 )
-from hawker.providers.actions import Access, ask_balance, ask_services
+from hawker.providers.actions import ProviderAccess, ask_balance, ask_services
 from hawker.providers.errors import CallFailed
-from hawker.providers.line import MAX_REPLY_BYTES, open_line
+from hawker.providers.http_client import MAX_REPLY_BYTES, open_line
 from hawker.providers.models import Provider
 from hawker.providers.rules import read_provider_url
 from panel import Panel
@@ -90,13 +90,13 @@ def test_nothing_that_is_too_much_says_anything_of_an_order(panel: Panel, upstre
         assert spent < CPU_SECONDS, name
 
 
-def access(url: str) -> Access:
-    return Access(0, "x", read_provider_url(url, allow_private=True), "a key", allow_private=True)
+def access(url: str) -> ProviderAccess:
+    return ProviderAccess(0, "x", read_provider_url(url, allow_private=True), "a key", allow_private=True)
 
 
 @pytest.mark.parametrize("ask", [ask_balance, ask_services])
 @pytest.mark.parametrize("name", ["a bomb", "a body without an end", "headers without an end", "nested"])
-def test_other_calls_fail_with_a_sentence(name: str, ask: Callable[[Access], object]) -> None:
+def test_other_calls_fail_with_a_sentence(name: str, ask: Callable[[ProviderAccess], object]) -> None:
     with saying(*ANSWERS[name]) as url, pytest.raises(CallFailed):
         asyncio.run(ask(access(url)))  # type: ignore[arg-type]
 

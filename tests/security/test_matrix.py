@@ -20,13 +20,13 @@ from hawker.catalog.models import Service
 from hawker.core.addresses import read_network
 from hawker.health.door import ROUTES
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.refill import RefillAsk, request_refills
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import RefillAsk, StaffDelivery, record_deliveries, request_refills
 from hawker.orders.models import State
 from hawker.protocol import actions as protocol
 from hawker.web.files import STYLE_PATH
 from hawker.web.urls import PUBLIC
 from panel import Panel
+from people import STAFF
 from processes import ServeProcess, start_serve
 from raw_http import Wire, post
 
@@ -63,7 +63,7 @@ class Callers:
         """An order of the owner that was delivered long ago, and may be refilled."""
         now, self.panel.clock.instant = self.panel.clock.instant, self.panel.clock.instant - timedelta(days=30)
         order: int = self.panel.place(self.owner, self.service)
-        record_deliveries([Delivery(order, State.COMPLETED, "by hand")], actor="staff", now=self.panel.clock.now())
+        record_deliveries([StaffDelivery(order, State.COMPLETED, "by hand")], actor=STAFF, now=self.panel.clock.now())
         self.panel.clock.instant = now
         return order
 

@@ -15,7 +15,7 @@ from hawker.accounts.actions import issue_key
 from hawker.accounts.models import User
 from hawker.core.settings import settings
 from hawker.orders.models import Attempt
-from hawker.providers.actions import Access, add_provider, new_access
+from hawker.providers.actions import ProviderAccess, add_provider, new_access
 from hawker.providers.models import Provider
 from panel import Panel
 from processes import ServeProcess, eventually, start_sandbox, start_serve, start_worker
@@ -129,7 +129,7 @@ def providers(panel: Panel, stack: ExitStack) -> list[Provider]:
     return added
 
 
-def add(panel: Panel, access: Access, url: str) -> Provider:
+def add(panel: Panel, access: ProviderAccess, url: str) -> Provider:
     return add_provider(access, url=url, balance_micros=0, currency="USD", exchange_rate="1", now=panel.clock.now())
 
 

@@ -99,7 +99,7 @@ def test_what_is_no_secret_stays() -> None:
         "duplicate key value violates unique constraint",
         "order 23501 of account 1000, service 12",
         "http://127.0.0.1:8000/api/v2?action=status&order=5",
-        "hawker.orders.actions.place.place_orders_of_one_batch_and_nothing_else",
+        "hawker.orders.placing.actions.place_orders_of_one_batch_and_nothing_else",
         'File "/usr/lib/python3.11/site-packages/django/db/backends/postgresql/base.py", line 1, in x',
         "2026-11-25T03:00:00.000000Z",
         "No more than 100 IDs are allowed",

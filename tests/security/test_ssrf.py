@@ -8,9 +8,9 @@ import pytest
 from hostile_urls import DRESSES, LITERALS, NAMES
 from networks import Names, RecordingNetwork, Through, counting_door
 
-from hawker.providers.actions import Access
+from hawker.providers.actions import ProviderAccess
 from hawker.providers.errors import BadProvider, CannotConnect
-from hawker.providers.line import open_line
+from hawker.providers.http_client import open_line
 from hawker.providers.rules import ProviderUrl, is_public, read_provider_url
 
 PUBLIC = "93.184.215.14"
@@ -102,7 +102,7 @@ def test_a_name_that_moved_inside_is_refused_at_its_next_connection() -> None:
 
 def test_lines_opened_side_by_side_are_each_checked() -> None:
     rebinding = through(moving=[[PUBLIC], ["127.0.0.1"]])
-    access = Access(1, "x", read_provider_url("https://moving.example/", allow_private=False), "k", False)
+    access = ProviderAccess(1, "x", read_provider_url("https://moving.example/", allow_private=False), "k", False)
 
     async def open_all() -> list[object]:
         return await asyncio.gather(*(rebinding.provider(access) for _ in range(8)), return_exceptions=True)

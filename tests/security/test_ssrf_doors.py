@@ -15,7 +15,7 @@ from hawker.core.settings import settings
 from hawker.orders.models import Attempt, WorkKind
 from hawker.posts.feed import FeedSource
 from hawker.posts.models import Feed
-from hawker.posts.source import Failed, Question
+from hawker.posts.source import Failed, FeedQuestion
 from hawker.providers.models import Provider
 from hawker.worker.sweeps import Sweeps
 from panel import Panel
@@ -147,7 +147,7 @@ def test_feeds_knock_nowhere_inside(panel: Panel, door: CountingDoor) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_feeds_follow_no_name_inside(network: Through, name: str) -> None:
     source = FeedSource(opener=network.feed)
-    look = asyncio.run(source.look(Question(f"https://{name}/anna.xml", allow_private=False)))
+    look = asyncio.run(source.look(FeedQuestion(f"https://{name}/anna.xml", allow_private=False)))
     assert isinstance(look, Failed)
     assert (network.network.dialled, network.names.asked) == ([], [name])
 

@@ -7,6 +7,7 @@ from hawker.alerts.actions import describe_alerts
 from hawker.catalog.models import Service
 from hawker.ledger.customers import OpenedCustomer, change_balance
 from panel import Panel
+from people import TEST
 from processes import ServeProcess
 
 
@@ -56,4 +57,4 @@ def feed_of(panel: Panel, order: int) -> dict[str, Any]:
 def credit(panel: Panel, customer: OpenedCustomer, micros: int) -> None:
     """Put money on the customer's balance, or take it away."""
     email = User.objects.get(id=customer.user_id).email
-    change_balance(email, micros, transaction="", actor="test", reason="a test", now=panel.clock.now())
+    change_balance(email, micros, transaction="", actor=TEST, reason="a test", now=panel.clock.now())

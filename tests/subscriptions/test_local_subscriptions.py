@@ -11,13 +11,12 @@ from subscribing import children, credit, later, links, shown_status, subscribe
 from hawker.catalog.models import Service
 from hawker.core.failpoints import InjectedFault, arm
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.holds import release_orders
-from hawker.orders.actions.restored import hold_restored
-from hawker.orders.actions.subscribe import order_for_posts
+from hawker.orders import hold_restored, order_for_posts, release_orders
 from hawker.orders.models import Subscription
-from hawker.providers.health import resume_provider
+from hawker.providers.availability import resume_provider
 from hawker.providers.models import Provider
 from panel import Panel
+from people import ANNA
 from processes import SandboxProcess, ServeProcess
 
 
@@ -380,6 +379,6 @@ def test_after_a_restore_no_post_is_ordered_for_until_a_person_lets_it_go(
     later(panel)
     later(panel)
     assert (children(panel, order), sandbox.calls("add")) == ([], [])
-    release_orders([order], at_a_loss=False, actor="anna", reason="it was not", now=panel.clock.now())
+    release_orders([order], at_a_loss=False, actor=ANNA, reason="it was not", now=panel.clock.now())
     later(panel)
     assert links(panel, order) == ["https://posts.example/b"]

@@ -10,7 +10,7 @@ from seed_document import read_strictly
 from world import everything_written
 
 from hawker.protocol.actions import EXAMPLE_VALUES, example_order
-from hawker.protocol.params import Kind, Param
+from hawker.protocol.params import Param, ParamKind
 from hawker.protocol.service_types import TYPES, QuantityRule, ServiceType
 from panel import Panel, forget_rows
 from processes import ServeProcess
@@ -53,17 +53,17 @@ def own_text(param: Param) -> str:
 def can_be_read(param: Param, text: str) -> bool:
     """Whether the value is good in its own right, by the words of the document and not by our reader."""
     match param.kind:
-        case Kind.LINK:
+        case ParamKind.LINK:
             return is_good_link(text)
-        case Kind.TEXT:
+        case ParamKind.TEXT:
             controls = any((ord(letter) < 32 and letter != "\t") or letter == "\x7f" for letter in text.strip())
             return 0 < len(text.strip()) <= param.max_length and not controls
-        case Kind.LINES:
+        case ParamKind.LINES:
             lines = [line.strip() for line in text.split("\n") if line.strip()]
             controls = any(ord(letter) < 32 and letter not in "\t\r\n" for letter in text) or "\x7f" in text
             fits = 0 < len(lines) <= 100_000 and max(map(len, lines)) <= param.max_length
             return fits and not controls and not any("\r" in line for line in lines)
-        case Kind.DATE:
+        case ParamKind.DATE:
             return False
         case _:
             whole = re.fullmatch(" *([0-9]{1,12}) *", text, re.ASCII)
@@ -96,7 +96,7 @@ def test_a_bad_value_is_refused_with_the_text_of_its_parameter(
             allowed = expected(param, text)
             # A subscription costs nothing until there is a post: a good value would be an order.
             is_order = kind.quantity is QuantityRule.PER_POST and allowed[: len(PENNILESS)] == PENNILESS
-            if is_order or (len(text) > SHORT and param.kind is not Kind.LINES):
+            if is_order or (len(text) > SHORT and param.kind is not ParamKind.LINES):
                 continue
             answer = wire.ask(post(urlencode({**base, param.name: text}).encode()))
             value = read_strictly(answer.body)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.staff import Delivery, record_deliveries
+from hawker.orders import StaffDelivery, record_deliveries
 from hawker.orders.models import Order, State
 from panel import Panel
+from people import TEST
 from processes import ServeProcess
 
 CLIENTS = {"safesmm": "0.1.0", "babismm": "1.0.1", "smmpy": "0.1.0"}
@@ -60,8 +61,8 @@ def delivered(panel: Panel, customer: OpenedCustomer, service: Any) -> int:
     now = panel.clock.now()
     panel.clock.advance(days=-3)
     order: int = panel.place(customer, service, link="@delivered")
-    done = Delivery(order, State.COMPLETED, "by hand")
-    assert record_deliveries([done], actor="test", now=panel.clock.now()) == [State.COMPLETED]
+    done = StaffDelivery(order, State.COMPLETED, "by hand")
+    assert record_deliveries([done], actor=TEST, now=panel.clock.now()) == [State.COMPLETED]
     panel.clock.instant = now
     return order
 

@@ -7,9 +7,10 @@ from seed_document import compact, example
 from world import next_order_is, next_refill_is
 
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.staff import Delivery, Resolution, record_deliveries, resolve_refills
+from hawker.orders import RefillDecision, StaffDelivery, record_deliveries, resolve_refills
 from hawker.orders.models import RefillState, State
 from panel import Panel
+from people import STAFF
 from processes import ServeProcess
 
 
@@ -26,7 +27,9 @@ def delivered(panel: Panel, customer: OpenedCustomer) -> None:
     service = panel.service(refill=True)
     orders = [panel.place(customer, service) for _ in range(2)]
     assert orders == [1, 2]
-    record_deliveries([Delivery(order, State.COMPLETED, "") for order in orders], actor="staff", now=panel.clock.now())
+    record_deliveries(
+        [StaffDelivery(order, State.COMPLETED, "") for order in orders], actor=STAFF, now=panel.clock.now()
+    )
     next_refill_is(1)
 
 
@@ -39,8 +42,11 @@ def test_refills_and_their_statuses_are_the_seeds_to_the_byte(
 ) -> None:
     granted = server.call(customer.api_key, "refill", orders="1,2,3")
     assert granted.body == compact(example("Create multiple refill"))
-    ends = [Resolution(1, RefillState.COMPLETED, "done"), Resolution(2, RefillState.REJECTED, "nothing was lost")]
-    resolve_refills(ends, actor="staff", now=panel.clock.now())
+    ends = [
+        RefillDecision(1, RefillState.COMPLETED, "done"),
+        RefillDecision(2, RefillState.REJECTED, "nothing was lost"),
+    ]
+    resolve_refills(ends, actor=STAFF, now=panel.clock.now())
     single = server.call(customer.api_key, "refill_status", refill=1)
     assert single.body == compact(example("Get refill status"))
     many = server.call(customer.api_key, "refill_status", refills="1,2,3")

@@ -10,11 +10,19 @@ from hawker.catalog.models import Category, Service
 from hawker.catalog.pricing import AgreedRate, agree_rates, price_accounts
 from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
-from hawker.orders.actions.cancel import CancelAsk, request_cancels
-from hawker.orders.actions.refill import RefillAsk, request_refills
-from hawker.orders.actions.staff import Delivery, Resolution, record_deliveries, resolve_refills
+from hawker.orders import (
+    CancelAsk,
+    RefillAsk,
+    RefillDecision,
+    StaffDelivery,
+    record_deliveries,
+    request_cancels,
+    request_refills,
+    resolve_refills,
+)
 from hawker.orders.models import RefillState, State
 from panel import Panel
+from people import STAFF
 from processes import ServeProcess
 from scripted_upstream import ScriptedUpstream
 
@@ -134,13 +142,13 @@ def add_refills_and_cancels(panel: Panel, seed: OpenedCustomer) -> None:
     orders = [panel.place(seed, brief if number == 204 else service) for number in range(201, 208)]
     assert orders == list(range(201, 208))
     for delivered, at in ((orders[:4], month_ago), (orders[4:5], now)):
-        done = [Delivery(order, State.COMPLETED, "by hand") for order in delivered]
-        assert record_deliveries(done, actor="staff", now=at) == [State.COMPLETED] * len(delivered)
+        done = [StaffDelivery(order, State.COMPLETED, "by hand") for order in delivered]
+        assert record_deliveries(done, actor=STAFF, now=at) == [State.COMPLETED] * len(delivered)
     next_refill_is(1)
     week_ago = now - timedelta(days=7)
     request_refills([RefillAsk(seed.account_id, ["201", "202", "203"])], now=week_ago)
     ends = [(1, RefillState.COMPLETED), (2, RefillState.REJECTED)]
-    resolve_refills([Resolution(number, state, "by hand") for number, state in ends], actor="staff", now=week_ago)
+    resolve_refills([RefillDecision(number, state, "by hand") for number, state in ends], actor=STAFF, now=week_ago)
     request_cancels([CancelAsk(seed.account_id, ["207"])], now=week_ago)
     Service.objects.filter(id__in=(service.id, brief.id)).update(enabled=False)
     panel.clock.instant = now

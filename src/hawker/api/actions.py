@@ -13,11 +13,24 @@ from hawker.core.clock import Clock
 from hawker.core.errors import Refusal
 from hawker.core.settings import settings
 from hawker.ledger.actions import READ_BALANCES, balances_in, read_balances, write_account_ids
-from hawker.orders.actions.cancel import CancelAnswers, CancelAsk, Canceling, request_cancels
-from hawker.orders.actions.listing import NEWEST, ListAsk, list_orders
-from hawker.orders.actions.place import Draft, place_orders
-from hawker.orders.actions.read import StatusAsk, read_statuses
-from hawker.orders.actions.refill import RefillAnswers, RefillAsk, RefillStatusAsk, read_refills, request_refills
+from hawker.orders import (
+    NEWEST,
+    CancelAnswers,
+    CancelAsk,
+    Canceling,
+    Draft,
+    ListAsk,
+    RefillAnswers,
+    RefillAsk,
+    RefillStatusAsk,
+    StatusAsk,
+    list_orders,
+    place_orders,
+    read_refills,
+    read_statuses,
+    request_cancels,
+    request_refills,
+)
 from hawker.protocol.errors import IncorrectOrder, IncorrectRequest, InvalidKey, RefillNotFound
 from hawker.protocol.params import BEFORE, LIMIT, LISTED, Param, read_ids
 from hawker.protocol.replies import (

@@ -9,10 +9,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from hawker.audit import queries
+from hawker.core.actors import Actor
 from hawker.core.sql import Cursor, ask, columns, in_transaction, one_transaction
-
-LOCAL = "local"
-"""The address of whoever sits at the panel's own machine."""
 
 Facts: TypeAlias = Mapping[str, Any]
 
@@ -21,20 +19,7 @@ _MAX_REASON, _MAX_SUBJECT = 500, 254
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
-    """Who makes a change, and from where: `cli:root` at LOCAL, `staff:7` at 192.0.2.1; a bare name is no person's."""
-
-    name: str
-    address: str = LOCAL
-
-    @property
-    def kind(self) -> str:
-        kind, colon, _ = self.name.partition(":")
-        return kind[:12] if colon and kind else "system"
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
+class AuditRecord:
     """One change: what was done to whom, the fields that differ before and after, and why.
 
     `transfer` is the kind and reference of the transfer by which a balance was changed.
@@ -50,14 +35,14 @@ class AuditEvent:
     transfer: tuple[str, int] | None = None
 
 
-def record_audit(cursor: Cursor, events: Sequence[AuditEvent], *, now: datetime) -> None:
+def record_audit(cursor: Cursor, events: Sequence[AuditRecord], *, now: datetime) -> None:
     """Write the events in the caller's transaction: either the change and its row are there, or neither."""
     if not events:
         return
     rows = [
         (
-            event.actor.name,
-            event.actor.kind,
+            str(event.actor),
+            event.actor.kind.value,
             event.actor.address,
             event.action,
             event.subject_kind,
@@ -73,13 +58,13 @@ def record_audit(cursor: Cursor, events: Sequence[AuditEvent], *, now: datetime)
 
 
 @dataclass(slots=True)
-class Change:
+class AuditedChange:
     """What is being changed by one actor for one reason; collects the events that are written with it."""
 
     actor: Actor
     action: str
     reason: str
-    _events: list[AuditEvent] = field(default_factory=list)
+    _events: list[AuditRecord] = field(default_factory=list)
     _watched: list[tuple[str, str, Facts, Callable[[], Facts]]] = field(default_factory=list)
 
     def note(
@@ -87,7 +72,7 @@ class Change:
     ) -> None:
         """Say what was done to a subject, where that is known better than by looking twice."""
         self._events.append(
-            AuditEvent(self.actor, self.action, subject_kind, str(subject_id), before, after, self.reason)
+            AuditRecord(self.actor, self.action, subject_kind, str(subject_id), before, after, self.reason)
         )
 
     def watch(self, subject_kind: str, subject_id: object, describe: Callable[[], Facts]) -> None:
@@ -99,25 +84,25 @@ class Change:
         in_transaction(lambda cursor: ask(cursor, queries.LOCK_SUBJECT, (name,)))
         self._watched.append((subject_kind, str(subject_id), dict(describe()), describe))
 
-    def events(self) -> list[AuditEvent]:
+    def events(self) -> list[AuditRecord]:
         """All that was noted, and what became of all that was watched."""
         seen = []
         for subject_kind, subject_id, before, describe in self._watched:
             after = describe()
             differ = [name for name in {**before, **after} if before.get(name) != after.get(name)]
             old, new = ({name: facts[name] for name in differ if name in facts} for facts in (before, after))
-            seen.append(AuditEvent(self.actor, self.action, subject_kind, subject_id, old, new, self.reason))
+            seen.append(AuditRecord(self.actor, self.action, subject_kind, subject_id, old, new, self.reason))
         return [*seen, *self._events]
 
 
 @contextmanager
-def audited(actor: Actor, action: str, *, reason: str = "", now: datetime) -> Iterator[Change]:
+def audited(actor: Actor, action: str, *, reason: str = "", now: datetime) -> Iterator[AuditedChange]:
     """One transaction for the verbs called inside and for their audit rows.
 
     Ends with the COMMIT of both; an exception takes both back, but for OutcomeUnknown. Nothing may be asked of a
     provider inside: rows stay locked meanwhile. The verbs' own transactions become parts of this one.
     """
-    change = Change(actor, action, reason)
+    change = AuditedChange(actor, action, reason)
     with one_transaction():
         yield change
         events = change.events()

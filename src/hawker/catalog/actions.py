@@ -44,10 +44,10 @@ _CHANGEABLE: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "enabled": (_is_flag, "yes or no"),
     "free": (_is_flag, "yes or no"),
     "links": (lambda value: value in list(LinkKind), f"one of {', '.join(LinkKind)}"),
-    # Switched on through orders/actions/guard.py, which takes the unfinished orders in.
+    # Switched on through orders/placing/same_link.py, which takes the unfinished orders in.
     "one_active_per_link": (_is_flag, "yes or no"),
     "refill_days": (_is_days, f"between 0 (without an end) and {MAX_REFILL_DAYS}"),
-    # Of subscriptions; what they may be together is checked by orders/actions/offer.py.
+    # Of subscriptions; what they may be together is checked by orders/subscriptions/offering.py.
     "subscription": (lambda value: value in SubscriptionMode.values, f"one of {', '.join(SubscriptionMode.values)}"),
     "post_source": (_is_word, "the name of an installed post source, such as feed"),
     "post_url": (_is_address, "an address of at most 500 characters with {username} in it"),

@@ -29,11 +29,11 @@ class AgreedRate:
     rate: str | None
 
 
-class Unchanged:
+class PricesUnchanged:
     """Leave this as it is."""
 
 
-UNCHANGED: Final = Unchanged()
+UNCHANGED: Final = PricesUnchanged()
 
 
 # --- groups ----------------------------------------------------------------------------------------
@@ -98,17 +98,17 @@ def describe_group(group: PriceGroup) -> dict[str, Any]:
 def price_accounts(
     account_ids: Sequence[int],
     *,
-    group: str | Unchanged | None = UNCHANGED,
-    percent: str | Unchanged | None = UNCHANGED,
+    group: str | PricesUnchanged | None = UNCHANGED,
+    percent: str | PricesUnchanged | None = UNCHANGED,
 ) -> None:
     """Put these accounts into a group and give them a percentage of their own; None takes either away.
 
     What neither is said of stays as it is. Raises BadPrice or NoSuchGroup; then nothing was written.
     """
     values: dict[str, Any] = {}
-    if not isinstance(percent, Unchanged):
+    if not isinstance(percent, PricesUnchanged):
         values["percent_hundredths"] = None if percent is None else _percent(percent)
-    if not isinstance(group, Unchanged):
+    if not isinstance(group, PricesUnchanged):
         values["group_id"] = None if group is None else find_group(group).id
     assert values, "called to change something"
     try:

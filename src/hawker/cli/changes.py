@@ -5,22 +5,23 @@ import pwd
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from hawker.core.actors import Actor, ActorKind
 from hawker.core.clock import SystemClock
 
 if TYPE_CHECKING:
-    from hawker.audit.actions import Change
+    from hawker.audit.actions import AuditedChange
 
 
-def actor() -> str:
-    """`cli:` and the account that runs this command, as the system knows it: LOGNAME is what anybody says it is."""
+def actor() -> Actor:
+    """The account that runs this command, as the system knows it: LOGNAME is what anybody says it is."""
     try:
-        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+        return Actor(ActorKind.CLI, os.getuid(), pwd.getpwuid(os.getuid()).pw_name)
     except KeyError:
-        return f"cli:{os.getuid()}"
+        return Actor(ActorKind.CLI, os.getuid(), str(os.getuid()))
 
 
-def changing(action: str, *, reason: str = "") -> "AbstractContextManager[Change]":
+def changing(action: str, *, reason: str = "") -> "AbstractContextManager[AuditedChange]":
     """One transaction for what is changed inside and for its rows in the audit log (hawker.audit.actions.audited)."""
-    from hawker.audit.actions import Actor, audited
+    from hawker.audit.actions import audited
 
-    return audited(Actor(actor()), action, reason=reason, now=SystemClock().now())
+    return audited(actor(), action, reason=reason, now=SystemClock().now())

@@ -10,11 +10,12 @@ from hawker.accounts.actions import KeyAsk, issue_key, read_grants
 from hawker.accounts.models import User
 from hawker.catalog.models import Service, SubscriptionMode
 from hawker.cli.demo_file import DemoFile, read_demo_file, write_demo_file
+from hawker.core.actors import system
 from hawker.core.clock import SystemClock
 from hawker.core.money import Money
 from hawker.core.settings import settings
 from hawker.ledger.customers import open_customer
-from hawker.orders.actions.offer import offer_subscription
+from hawker.orders import offer_subscription
 from hawker.providers.actions import access_of, add_provider, ask_balance, ask_services, new_access
 from hawker.providers.importing import import_services
 from hawker.providers.models import Provider
@@ -45,7 +46,7 @@ def _key(now: datetime) -> str:
         return known.api_key
     user = User.objects.filter(email=EMAIL).first()
     if user is None:
-        return open_customer(EMAIL, credit_micros=CREDIT.micros, actor="demo", now=now).api_key
+        return open_customer(EMAIL, credit_micros=CREDIT.micros, actor=system("demo"), now=now).api_key
     # Killed after the customer was made and before the key was kept, or demo.json was deleted.
     return issue_key(user, now=now, label="demo").key
 

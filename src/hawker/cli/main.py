@@ -17,7 +17,7 @@ from hawker.cli import (
     links,
     orders,
     prices,
-    provider_care,
+    provider_settings,
     refills,
     routes,
     secrets,
@@ -35,7 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(customers.app, name="customer", help="Customers and their balances.")
 app.add_typer(keys.app, name="key", help="The API keys of customers.")
-app.add_typer(provider_care.app, name="provider", help="Upstream panels.")
+app.add_typer(provider_settings.app, name="provider", help="Upstream panels.")
 app.add_typer(services.app, name="service", help="What is sold, and how it may be ordered.")
 app.add_typer(prices.app, name="price", help="What customers pay: groups, percentages, agreed rates.")
 app.add_typer(links.app, name="link", help="Links that nobody may order for.")
@@ -158,7 +158,7 @@ def backup(
 ) -> None:
     """Write a backup of everything, secrets too, while the panel runs: one snapshot, with checksums."""
     del data_dir
-    from hawker.cli.copies import run_backup
+    from hawker.cli.backups import run_backup
 
     run_backup(path)
 
@@ -172,7 +172,7 @@ def restore(
 ) -> None:
     """Bring a backup back into a new folder or an empty database. Nothing that may have been sent since goes out."""
     del data_dir
-    from hawker.cli.copies import run_restore
+    from hawker.cli.backups import run_restore
 
     run_restore(path, replace=replace)
 
@@ -181,7 +181,7 @@ def restore(
 def restore_finish(*, taken_at: Annotated[str, typer.Option()], data_dir: DataDirOption = None) -> None:
     """The second half of a restore, inside the loaded database. Called by `restore`."""
     del data_dir
-    from hawker.cli.copies import read_moment, run_finish
+    from hawker.cli.backups import read_moment, run_finish
 
     run_finish(read_moment(taken_at))
 

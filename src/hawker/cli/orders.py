@@ -23,7 +23,7 @@ def show(order: OrderArgument, *, data_dir: DataDirOption = None) -> None:
     """One order with its transfers, attempts, refills and events."""
     del data_dir
     with panel():
-        from hawker.orders.actions.inspect import describe_orders
+        from hawker.orders import describe_orders
 
         described = describe_orders([order])
         if not described:
@@ -42,7 +42,7 @@ def list_(
     """Orders, newest first, with their attempts and events."""
     del data_dir
     with panel():
-        from hawker.orders.actions.inspect import describe_orders, list_order_ids
+        from hawker.orders import describe_orders, list_order_ids
         from hawker.orders.models import State
 
         if state and state not in State.values:
@@ -62,8 +62,7 @@ def cancel(
     why = read_reason(reason)
     with panel():
         from hawker.core.errors import Refusal
-        from hawker.orders.actions.cancel import CancelAsk, request_cancels
-        from hawker.orders.actions.inspect import describe_standing
+        from hawker.orders import CancelAsk, describe_standing, request_cancels
         from hawker.protocol.errors import OrderCompleted
 
         with changing("order.cancel", reason=why) as change:
@@ -90,7 +89,7 @@ def release(
     del data_dir
     why = read_reason(reason)
     with panel():
-        from hawker.orders.actions.holds import release_orders
+        from hawker.orders import release_orders
         from hawker.orders.errors import NotHeld
 
         with changing("order.release", reason=why) as change:
@@ -141,11 +140,10 @@ def partial(
 
 def _deliver(verb: str, order: int, state_text: str, reason: str, remains: int | None = None) -> None:
     with panel():
-        from hawker.orders.actions.inspect import describe_standing
-        from hawker.orders.actions.staff import Delivery, record_deliveries
+        from hawker.orders import StaffDelivery, describe_standing, record_deliveries
         from hawker.orders.models import State
 
-        delivery = Delivery(order, State(state_text), reason, remains)
+        delivery = StaffDelivery(order, State(state_text), reason, remains)
         with changing(f"order.{verb}", reason=reason) as change:
             change.watch("order", order, lambda: describe_standing(order))
             (recorded,) = record_deliveries([delivery], actor=actor(), now=SystemClock().now())
@@ -175,8 +173,14 @@ def resolve(
         fail("say one of --bind, --resend, --refund")
     why = read_reason(reason)
     with panel():
-        from hawker.orders.actions.inspect import describe_orders, describe_standing
-        from hawker.orders.actions.resolve import bind_order, find_unknown, refund_order, resend_order
+        from hawker.orders import (
+            bind_order,
+            describe_orders,
+            describe_standing,
+            find_unknown,
+            refund_order,
+            resend_order,
+        )
         from hawker.orders.errors import CannotResolve
 
         now = SystemClock().now()

@@ -79,7 +79,7 @@ def import_(
     """Take a provider's catalogue into ours, or refresh what was taken before."""
     del data_dir
     with panel():
-        from hawker.orders.actions.failover import look_again
+        from hawker.orders import look_again
         from hawker.providers.actions import access_of, ask_services, find_provider
         from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider
         from hawker.providers.importing import import_services, not_offered

@@ -22,7 +22,7 @@ def list_(
     """Refills, newest first, with their attempts."""
     del data_dir
     with panel():
-        from hawker.orders.actions.inspect_refills import UNKNOWN, describe_refills, list_refill_ids
+        from hawker.orders import UNKNOWN, describe_refills, list_refill_ids
         from hawker.orders.models import RefillState
 
         states = [*RefillState.values, UNKNOWN]
@@ -46,14 +46,13 @@ def resolve(
         fail("say either --completed or --rejected")
     why = read_reason(reason)
     with panel():
-        from hawker.orders.actions.inspect_refills import describe_refill_state
-        from hawker.orders.actions.staff import Resolution, resolve_refills
+        from hawker.orders import RefillDecision, describe_refill_state, resolve_refills
         from hawker.orders.models import RefillState
 
         state = RefillState.COMPLETED if completed else RefillState.REJECTED
         with changing("refill.resolve", reason=why) as change:
             change.watch("refill", refill, lambda: describe_refill_state(refill))
-            resolution = Resolution(refill, state, why)
+            resolution = RefillDecision(refill, state, why)
             (resolved,) = resolve_refills([resolution], actor=actor(), now=SystemClock().now())
             if isinstance(resolved, Exception):
                 fail(str(resolved))

@@ -29,7 +29,7 @@ def add(
     """Buy a service from a provider too, or change how it is bought there. Answers the service's routes."""
     del data_dir
     with panel():
-        from hawker.orders.actions.failover import look_again
+        from hawker.orders import look_again
         from hawker.providers.errors import BadRoute, NoSuchProvider
         from hawker.providers.routes import RouteDraft, describe_routes, save_route
 
@@ -46,7 +46,7 @@ def remove(service: ServiceArgument, provider: ProviderArgument, *, data_dir: Da
     """Buy a service from a provider no more. Answers the routes that are left."""
     del data_dir
     with panel():
-        from hawker.orders.actions.failover import look_again
+        from hawker.orders import look_again
         from hawker.providers.errors import NoSuchProvider, NoSuchRoute
         from hawker.providers.routes import describe_routes, remove_route
 

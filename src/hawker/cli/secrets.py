@@ -20,7 +20,6 @@ def rotate(*, data_dir: DataDirOption = None) -> None:
     """Encrypt all providers' keys under a new secret, while the panel runs. Cut off, it is simply run again."""
     del data_dir
     with panel():
-        from hawker.audit.actions import Actor
         from hawker.host.errors import CannotHost
         from hawker.host.secret_file import new_secret, read_secrets, replace_encryption_key
         from hawker.providers.errors import CannotRotate
@@ -42,5 +41,5 @@ def rotate(*, data_dir: DataDirOption = None) -> None:
             return fresh
 
         with sentences(CannotRotate, CannotHost):
-            done = rotate_keys(renew, actor=Actor(actor()), now=SystemClock().now())
+            done = rotate_keys(renew, actor=actor(), now=SystemClock().now())
         answer({"new_secret": done.fresh, "providers": done.resealed})

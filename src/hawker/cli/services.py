@@ -112,7 +112,7 @@ def add_subscription(
         fail("the name must be one line of at most 255 characters")
     with panel():
         from hawker.catalog.errors import BadChange, NoSuchService
-        from hawker.orders.actions.offer import offer_subscription
+        from hawker.orders import offer_subscription
         from hawker.posts.errors import BadTemplate, NoSuchSource
 
         with (
@@ -151,8 +151,7 @@ def disable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> No
 
 def _change(verb: str, services: list[int], changes: dict[str, object]) -> None:
     from hawker.catalog.errors import BadChange, NoSuchService
-    from hawker.orders.actions.guard import change_guarded_services
-    from hawker.orders.actions.offer import check_subscription_changes
+    from hawker.orders import change_guarded_services, check_subscription_changes
     from hawker.posts.errors import BadTemplate, NoSuchSource
 
     named = sorted(set(services))

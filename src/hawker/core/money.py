@@ -20,7 +20,7 @@ class Money:
     """An amount; add, subtract and compare only.
 
     Multiplying money is always a question of rounding, so it happens in the two
-    functions of orders/rules.py that say how they round, never through an operator.
+    functions of orders/placing/rules.py and orders/refunds.py that say how they round, never through an operator.
     """
 
     micros: int

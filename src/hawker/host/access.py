@@ -9,14 +9,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hawker.host import acl
-from hawker.host.account import Account
+from hawker.host.account import SystemAccount
 from hawker.host.errors import FolderUnusable
 from hawker.host.speech import Say
 
 _TRY = 'i=0; mode=$1; shift; for path do test "$mode" "$path" || echo $i; i=$((i+1)); done'
 
 
-def refused(account: Account, mode: str, paths: Sequence[Path]) -> list[Path]:
+def refused(account: SystemAccount, mode: str, paths: Sequence[Path]) -> list[Path]:
     """Those of `paths` that the account may not read (`-r`), or enter or run (`-x`).
 
     Raises FolderUnusable where we may not act as that account at all.
@@ -34,7 +34,7 @@ def refused(account: Account, mode: str, paths: Sequence[Path]) -> list[Path]:
     return [paths[int(line)] for line in done.stdout.splitlines()]
 
 
-def open_way(account: Account, targets: Iterable[Path], private: Path, say: Say) -> None:
+def open_way(account: SystemAccount, targets: Iterable[Path], private: Path, say: Say) -> None:
     """Give the account search permission on each parent of `targets` that stops it, and on no other.
 
     `private` is the data folder: where lists of rights are not kept it is opened to the
@@ -51,7 +51,7 @@ def open_way(account: Account, targets: Iterable[Path], private: Path, say: Say)
             raise FolderUnusable(f"{closed[0]} cannot be entered by {account.name}, who runs PostgreSQL")
 
 
-def open_trees(account: Account, trees: Sequence[Path], private: Path, say: Say) -> None:
+def open_trees(account: SystemAccount, trees: Sequence[Path], private: Path, say: Say) -> None:
     """Let the account read all below `trees` and run the programs there: umask 077 at installation closes both."""
     if account.is_ours:
         return
@@ -70,7 +70,7 @@ def open_trees(account: Account, trees: Sequence[Path], private: Path, say: Say)
             raise FolderUnusable(f"{closed[0]} cannot be read by {account.name}, who runs PostgreSQL")
 
 
-def _allow(account: Account, path: Path, permissions: int, private: Path, say: Say) -> None:
+def _allow(account: SystemAccount, path: Path, permissions: int, private: Path, say: Say) -> None:
     try:
         acl.allow(path, account.uid, permissions)
     except (OSError, ValueError):
@@ -82,7 +82,7 @@ def _allow(account: Account, path: Path, permissions: int, private: Path, say: S
             ) from error
 
 
-def _loosen(account: Account, path: Path, permissions: int, private: Path, say: Say) -> None:
+def _loosen(account: SystemAccount, path: Path, permissions: int, private: Path, say: Say) -> None:
     mode = path.stat().st_mode & 0o7777
     if path == private:
         # The data folder holds secrets: it is opened to the one group, whose only member is the account.

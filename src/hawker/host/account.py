@@ -16,7 +16,7 @@ SYSTEM_ACCOUNT = "hawker"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemAccount:
     """The account that owns the cluster and runs its processes."""
 
     name: str
@@ -35,7 +35,7 @@ class Account:
         return options
 
 
-def account_for(folder: DataDir) -> Account:
+def account_for(folder: DataDir) -> SystemAccount:
     """Ourselves; for root the owner of the cluster or folder, or the system account `hawker`, made if missing.
 
     Root may so run a command on a panel that another account keeps, and leaves it in working order.
@@ -51,7 +51,7 @@ def account_for(folder: DataDir) -> Account:
             raise FolderUnusable(
                 f"{folder.cluster} belongs to {account_name(cluster.st_uid)}: run Hawker as that account"
             )
-        return Account(account_name(me), me, os.getegid())
+        return SystemAccount(account_name(me), me, os.getegid())
     if cluster is not None and cluster.st_uid == 0:
         raise FolderUnusable(
             f"{folder.cluster} belongs to root, as which PostgreSQL does not run: "
@@ -63,21 +63,21 @@ def account_for(folder: DataDir) -> Account:
     return _system_account()
 
 
-def _account_of(owned: os.stat_result) -> Account:
+def _account_of(owned: os.stat_result) -> SystemAccount:
     # A volume may belong to a number that has no name in this container.
     try:
         group = pwd.getpwuid(owned.st_uid).pw_gid
     except KeyError:
         group = owned.st_gid
-    return Account(account_name(owned.st_uid), owned.st_uid, group)
+    return SystemAccount(account_name(owned.st_uid), owned.st_uid, group)
 
 
-def _system_account() -> Account:
+def _system_account() -> SystemAccount:
     try:
         entry = pwd.getpwnam(SYSTEM_ACCOUNT)
     except KeyError:
         entry = _make_system_account()
-    return Account(SYSTEM_ACCOUNT, entry.pw_uid, entry.pw_gid)
+    return SystemAccount(SYSTEM_ACCOUNT, entry.pw_uid, entry.pw_gid)
 
 
 def _make_system_account() -> pwd.struct_passwd:

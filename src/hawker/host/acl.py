@@ -21,7 +21,7 @@ _OWNER, _USER, _GROUP_OWNER, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x1
 _LIMITED_BY_MASK = frozenset({_USER, _GROUP_OWNER, _GROUP})
 
 
-class Entry(NamedTuple):
+class AclEntry(NamedTuple):
     """One line of a list; the id counts for named users and groups only."""
 
     tag: int
@@ -29,25 +29,25 @@ class Entry(NamedTuple):
     id: int = _NO_ID
 
 
-def parse(value: bytes) -> list[Entry]:
+def parse(value: bytes) -> list[AclEntry]:
     """The entries of a stored list. ValueError if these are not the bytes of one."""
     if len(value) < 4 or len(value) % 8 != 4 or struct.unpack_from("<I", value)[0] != _VERSION:
         raise ValueError("not a POSIX access control list of version 2")
-    return [Entry(*fields) for fields in struct.iter_unpack("<HHI", value[4:])]
+    return [AclEntry(*fields) for fields in struct.iter_unpack("<HHI", value[4:])]
 
 
-def serialise(entries: Iterable[Entry]) -> bytes:
+def serialise(entries: Iterable[AclEntry]) -> bytes:
     """The bytes to store; the kernel refuses a list that is out of order."""
     ordered = sorted(entries, key=lambda entry: (entry.tag, entry.id))
     return struct.pack("<I", _VERSION) + b"".join(struct.pack("<HHI", *entry) for entry in ordered)
 
 
-def from_mode(mode: int) -> list[Entry]:
+def from_mode(mode: int) -> list[AclEntry]:
     """The list that says the same as these mode bits."""
-    return [Entry(_OWNER, mode >> 6 & 7), Entry(_GROUP_OWNER, mode >> 3 & 7), Entry(_OTHER, mode & 7)]
+    return [AclEntry(_OWNER, mode >> 6 & 7), AclEntry(_GROUP_OWNER, mode >> 3 & 7), AclEntry(_OTHER, mode & 7)]
 
 
-def with_user(entries: Iterable[Entry], uid: int, permissions: int) -> list[Entry]:
+def with_user(entries: Iterable[AclEntry], uid: int, permissions: int) -> list[AclEntry]:
     """The same list with `permissions` added for one user, and no wider for anybody else.
 
     The mask limits every named entry and the owning group. Widening it for our user would
@@ -60,12 +60,12 @@ def with_user(entries: Iterable[Entry], uid: int, permissions: int) -> list[Entr
         for entry in old
         if entry.tag != _MASK
     ]
-    mine = next((entry for entry in kept if (entry.tag, entry.id) == (_USER, uid)), Entry(_USER, 0, uid))
+    mine = next((entry for entry in kept if (entry.tag, entry.id) == (_USER, uid)), AclEntry(_USER, 0, uid))
     new = [entry for entry in kept if entry != mine] + [mine._replace(permissions=mine.permissions | permissions)]
     limit = 0
     for entry in new:
         limit |= entry.permissions if entry.tag in _LIMITED_BY_MASK else 0
-    return [*new, Entry(_MASK, limit)]
+    return [*new, AclEntry(_MASK, limit)]
 
 
 def allow(path: Path, uid: int, permissions: int) -> None:

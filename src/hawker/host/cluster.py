@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hawker.core.database import OWNER_ROLE
 from hawker.core.datadir import DataDir
-from hawker.host.account import Account
+from hawker.host.account import SystemAccount
 from hawker.host.binaries import Binaries
 from hawker.host.errors import DatabaseUnusable, FolderUnusable
 from hawker.host.folder import account_name, require_room, said_of, sync_folder
@@ -81,7 +81,7 @@ def find_major(folder: DataDir) -> int | None:
     raise FolderUnusable(f"{cluster} is not a PostgreSQL database: move it away, and Hawker makes a new one")
 
 
-def make_cluster(folder: DataDir, binaries: Binaries, account: Account) -> None:
+def make_cluster(folder: DataDir, binaries: Binaries, account: SystemAccount) -> None:
     """Make the cluster beside its place and move it there when it is complete.
 
     A kill at any moment leaves either no cluster or a whole one. The caller holds the folder's lock.
@@ -107,7 +107,7 @@ def remove_unfinished(folder: DataDir) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _initialise(folder: DataDir, unfinished: Path, binaries: Binaries, account: Account) -> None:
+def _initialise(folder: DataDir, unfinished: Path, binaries: Binaries, account: SystemAccount) -> None:
     # The built-in C.UTF-8 of 17 sorts alike on every machine, whatever its C library.
     locale = (
         ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -138,7 +138,7 @@ def _initialise(folder: DataDir, unfinished: Path, binaries: Binaries, account: 
     raise DatabaseUnusable(f"no database could be made in {folder.path}: {reason}")
 
 
-def configure(folder: DataDir, account: Account, major: int) -> bool:
+def configure(folder: DataDir, account: SystemAccount, major: int) -> bool:
     """Write the cluster's two configuration files; returns whether they changed."""
     tuning = _TUNING + "".join(text for since, text in _TUNING_SINCE.items() if major >= since)
     with said_of(folder.cluster):
@@ -149,7 +149,7 @@ def configure(folder: DataDir, account: Account, major: int) -> bool:
     return any(changed)
 
 
-def _replace(path: Path, text: str, account: Account) -> bool:
+def _replace(path: Path, text: str, account: SystemAccount) -> bool:
     if path.exists() and path.read_text(errors="replace") == text:
         return False
     fresh = path.with_name(f"{path.name}.new")
@@ -166,7 +166,7 @@ def _replace(path: Path, text: str, account: Account) -> bool:
     return True
 
 
-def make_socket_folder(folder: DataDir, account: Account) -> None:
+def make_socket_folder(folder: DataDir, account: SystemAccount) -> None:
     """Make the socket's folder, for the database's account alone. FolderUnusable if somebody else's lies there."""
     path = folder.socket_dir
     with said_of(path):

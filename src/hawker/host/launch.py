@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from hawker.core.datadir import DataDir
-from hawker.host.account import Account
+from hawker.host.account import SystemAccount
 from hawker.host.binaries import Binaries
 from hawker.host.cluster import server_words
 from hawker.host.folder import open_private
@@ -16,7 +16,7 @@ _START = '"$@" </dev/null >&2 & echo $!'
 """The shell answers with the number and leaves at once; all of the server's words go to the log."""
 
 
-def launch(folder: DataDir, binaries: Binaries, account: Account) -> tuple[int, int]:
+def launch(folder: DataDir, binaries: Binaries, account: SystemAccount) -> tuple[int, int]:
     """Start `postgres` on the cluster; returns its process number and where its words in the log begin (bytes).
 
     The caller has seen that no postmaster of this folder lives, and holds the folder's lock. Whether the

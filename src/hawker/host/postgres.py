@@ -16,7 +16,7 @@ from pathlib import Path
 from hawker.core.datadir import DataDir
 from hawker.host import cluster, processes, roles
 from hawker.host.access import open_trees, open_way
-from hawker.host.account import Account, account_for
+from hawker.host.account import SystemAccount, account_for
 from hawker.host.backoff import Backoff
 from hawker.host.binaries import Binaries, find_binaries
 from hawker.host.errors import CannotHost, DatabaseUnusable, FolderUnusable
@@ -34,7 +34,7 @@ _STILL_IN_USE = "pre-existing shared memory block"
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    account: Account
+    account: SystemAccount
     binaries: Binaries
 
 

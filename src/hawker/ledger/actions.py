@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hawker.audit.actions import LOCAL, Actor, AuditEvent, record_audit
+from hawker.audit.actions import AuditRecord, record_audit
+from hawker.core.actors import LOCAL, Actor
 from hawker.core.money import format_micros
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, in_transaction, read_rows
 from hawker.ledger import queries
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds, WrongCurrency
-from hawker.ledger.models import House, Kind
+from hawker.ledger.models import House, TransferKind
 
 MANUAL_GATEWAY = "manual"
 
@@ -21,17 +22,15 @@ MANUAL_GATEWAY = "manual"
 class Credit:
     """Money that came in for an account, as a gateway or, with MANUAL_GATEWAY, a member of staff reports it.
 
-    What staff report is audited and needs a reason (I14). `address` is where the actor sat: None at the panel's
-    own machine.
+    What staff report is audited and needs a reason (I14).
     """
 
     account_id: int
     amount_micros: int
     gateway: str
     gateway_transaction: str
-    actor: str
+    actor: Actor
     reason: str
-    address: str | None = None
 
 
 def open_house_accounts() -> None:
@@ -79,7 +78,7 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
 
     def work(cursor: Cursor) -> list[int | AlreadyCredited]:
         book = open_book(lock_accounts(cursor, (credit.account_id for credit in credits_in)))
-        by_staff: list[AuditEvent] = []
+        by_staff: list[AuditRecord] = []
         answers: list[int | AlreadyCredited] = []
         for credit in credits_in:
             cursor.execute(
@@ -89,9 +88,9 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
                     credit.gateway,
                     credit.gateway_transaction,
                     credit.amount_micros,
-                    credit.actor,
+                    str(credit.actor),
                     credit.reason,
-                    credit.address,
+                    _where(credit.actor),
                     now,
                 ),
             )
@@ -103,10 +102,11 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
             book.deposit(credit.account_id, credit.amount_micros, row[0])
             answers.append(row[0])
             if credit.gateway == MANUAL_GATEWAY:
-                actor = Actor(credit.actor, credit.address or LOCAL)
-                transfer = (Kind.DEPOSIT.value, int(row[0]))
+                transfer = (TransferKind.DEPOSIT.value, int(row[0]))
                 by_staff.append(
-                    _balance_event(actor, credit.account_id, before, credit.amount_micros, credit.reason, transfer)
+                    _balance_event(
+                        credit.actor, credit.account_id, before, credit.amount_micros, credit.reason, transfer
+                    )
                 )
         book.write(cursor, now)
         record_audit(cursor, by_staff, now=now)
@@ -115,9 +115,7 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
     return in_transaction(work)
 
 
-def correct_balance(
-    account_id: int, amount_micros: int, *, actor: str, reason: str, address: str | None, now: datetime
-) -> int:
+def correct_balance(account_id: int, amount_micros: int, *, actor: Actor, reason: str, now: datetime) -> int:
     """Change a balance by hand, up or down, with who and why. Answers the correction's id.
 
     Raises NotEnoughFunds where taking the amount away would pass the credit limit.
@@ -127,25 +125,30 @@ def correct_balance(
         book = open_book(lock_accounts(cursor, [account_id]))
         if not book.covers(account_id, -amount_micros):
             raise NotEnoughFunds
-        cursor.execute(queries.INSERT_CORRECTION, (account_id, amount_micros, actor, reason, address, now))
+        cursor.execute(queries.INSERT_CORRECTION, (account_id, amount_micros, str(actor), reason, _where(actor), now))
         row = cursor.fetchone()
         assert row is not None, "INSERT … RETURNING answers a row"
         before = book.positions[account_id].balance_micros
         book.correct(account_id, amount_micros, row[0])
         book.write(cursor, now)
-        transfer = (Kind.CORRECTION.value, int(row[0]))
-        event = _balance_event(Actor(actor, address or LOCAL), account_id, before, amount_micros, reason, transfer)
+        transfer = (TransferKind.CORRECTION.value, int(row[0]))
+        event = _balance_event(actor, account_id, before, amount_micros, reason, transfer)
         record_audit(cursor, [event], now=now)
         return int(row[0])
 
     return in_transaction(work)
 
 
+def _where(actor: Actor) -> str | None:
+    """The actor's IP address; None for one at the panel's own machine."""
+    return None if actor.address == LOCAL else actor.address
+
+
 def _balance_event(
     actor: Actor, account_id: int, before_micros: int, change_micros: int, reason: str, transfer: tuple[str, int]
-) -> AuditEvent:
+) -> AuditRecord:
     """The audit row of a balance that staff change; the database wants it in the same transaction."""
-    return AuditEvent(
+    return AuditRecord(
         actor,
         f"balance.{transfer[0]}",
         "account",

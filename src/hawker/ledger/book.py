@@ -8,7 +8,7 @@ from typing import Any
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, columns
 from hawker.ledger import queries
-from hawker.ledger.models import House, Kind
+from hawker.ledger.models import House, TransferKind
 
 
 @dataclass(slots=True)
@@ -44,28 +44,35 @@ class Book:
 
     def charge(self, account_id: int, amount_micros: int, order_id: int) -> None:
         """Customer → escrow, once per order (I6). The caller has asked `covers`."""
-        self._post(Kind.CHARGE, account_id, House.ESCROW, amount_micros, order_id, 0, account_id)
+        self._post(TransferKind.CHARGE, account_id, House.ESCROW, amount_micros, order_id, 0, account_id)
 
     def refund(self, account_id: int, amount_micros: int, order_id: int, part: int) -> None:
         """Escrow → customer: the `part`th settlement of the order."""
-        self._post(Kind.REFUND, House.ESCROW, account_id, amount_micros, order_id, part, account_id)
+        self._post(TransferKind.REFUND, House.ESCROW, account_id, amount_micros, order_id, part, account_id)
 
     def deliver(self, amount_micros: int, order_id: int, part: int) -> None:
         """Escrow → revenue: what of the charge was delivered."""
-        self._post(Kind.DELIVERY, House.ESCROW, House.REVENUE, amount_micros, order_id, part, None)
+        self._post(TransferKind.DELIVERY, House.ESCROW, House.REVENUE, amount_micros, order_id, part, None)
 
     def deposit(self, account_id: int, amount_micros: int, deposit_id: int) -> None:
         """Gateway → customer."""
-        self._post(Kind.DEPOSIT, House.GATEWAY, account_id, amount_micros, deposit_id, 0, account_id)
+        self._post(TransferKind.DEPOSIT, House.GATEWAY, account_id, amount_micros, deposit_id, 0, account_id)
 
     def correct(self, account_id: int, amount_micros: int, correction_id: int) -> None:
         """Correction → customer, or back where the amount is negative."""
         house, customer = int(House.CORRECTION), account_id
         debit, credit = (house, customer) if amount_micros > 0 else (customer, house)
-        self._post(Kind.CORRECTION, debit, credit, abs(amount_micros), correction_id, 0, account_id)
+        self._post(TransferKind.CORRECTION, debit, credit, abs(amount_micros), correction_id, 0, account_id)
 
     def _post(
-        self, kind: Kind, debit: int, credit: int, amount_micros: int, reference: int, part: int, account: int | None
+        self,
+        kind: TransferKind,
+        debit: int,
+        credit: int,
+        amount_micros: int,
+        reference: int,
+        part: int,
+        account: int | None,
     ) -> None:
         assert amount_micros > 0, "a transfer of nothing is no transfer"
         seq = balance = None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hawker.accounts.actions import add_customer, find_customer, issue_key
+from hawker.core.actors import Actor
 from hawker.core.settings import settings
 from hawker.core.sql import one_transaction
 from hawker.ledger.actions import (
@@ -27,7 +28,7 @@ class OpenedCustomer:
     api_key: str
 
 
-def open_customer(email: str, *, credit_micros: int, actor: str, now: datetime) -> OpenedCustomer:
+def open_customer(email: str, *, credit_micros: int, actor: Actor, now: datetime) -> OpenedCustomer:
     """A customer, an account, a key and the opening credit, if there is one, in one transaction.
 
     Raises BadEmail or CustomerExists; then nothing was written.
@@ -44,7 +45,9 @@ def open_customer(email: str, *, credit_micros: int, actor: str, now: datetime) 
     return OpenedCustomer(user.id, account.id, key)
 
 
-def change_balance(email: str, amount_micros: int, *, transaction: str, actor: str, reason: str, now: datetime) -> int:
+def change_balance(
+    email: str, amount_micros: int, *, transaction: str, actor: Actor, reason: str, now: datetime
+) -> int:
     """Record money received by hand, or take money away, and answer the balance after it in micros.
 
     `transaction` is the payment's own id where it has one. Raises NoSuchCustomer, AlreadyCredited
@@ -54,7 +57,7 @@ def change_balance(email: str, amount_micros: int, *, transaction: str, actor: s
     # With the look at the balance in it: nobody is told of a failure when the money is there, and credits it again.
     with one_transaction():
         if amount_micros < 0:
-            correct_balance(account_id, amount_micros, actor=actor, reason=reason, address=None, now=now)
+            correct_balance(account_id, amount_micros, actor=actor, reason=reason, now=now)
         else:
             credit = Credit(
                 account_id, amount_micros, MANUAL_GATEWAY, transaction or new_manual_transaction(), actor, reason

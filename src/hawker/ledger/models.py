@@ -46,7 +46,7 @@ class Account(models.Model):
         ]
 
 
-class Kind(models.TextChoices):
+class TransferKind(models.TextChoices):
     """What a transfer is for; `reference` names the row it belongs to."""
 
     CHARGE = "charge"  # customer → escrow; reference: order
@@ -77,7 +77,7 @@ class Transfer(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    kind = models.CharField(max_length=12, choices=Kind)
+    kind = models.CharField(max_length=12, choices=TransferKind)
     debit_id = models.BigIntegerField()
     credit_id = models.BigIntegerField()
     amount_micros = models.BigIntegerField()
@@ -94,7 +94,7 @@ class Transfer(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(amount_micros__gt=0), name="transfer_amount_positive"),
             models.CheckConstraint(condition=~Q(debit_id=F("credit_id")), name="transfer_two_accounts"),
-            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="transfer_kind"),
+            models.CheckConstraint(condition=Q(kind__in=TransferKind.values), name="transfer_kind"),
             # One charge for each order, one transfer for each deposit and correction.
             models.CheckConstraint(condition=Q(kind__in=["refund", "delivery"]) | Q(part=0), name="transfer_parts"),
             models.CheckConstraint(condition=WAYS, name="transfer_ways"),

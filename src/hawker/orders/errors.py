@@ -13,7 +13,7 @@ class NoSuchRefill(Exception):
     """There is no refill with this number."""
 
 
-class IllegalMove(Exception):
+class IllegalTransition(Exception):
     """An order would move between two states that no transition joins: a bug, or tampering."""
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from hawker.core.invariants import MAX_BREACHES, Breach, Invariant, Report
 from hawker.core.sql import Cursor, ask, in_snapshot
 from hawker.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
-from hawker.orders.refill_invariants import REFILL_INVARIANTS
-from hawker.orders.subscription_invariants import SUBSCRIPTION_INVARIANTS
+from hawker.orders.refills.invariants import REFILL_INVARIANTS
+from hawker.orders.subscriptions.invariants import SUBSCRIPTION_INVARIANTS
 from hawker.protocol.service_types import TYPES, QuantityRule
 
 _ORDERS = "SELECT count(*) FROM orders"

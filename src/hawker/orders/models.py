@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 
 class State(models.TextChoices):
-    """The delivery state of an order; the wire status is derived from it (orders/rules.py)."""
+    """The delivery state of an order; the wire status is derived from it (transitions/rules.py)."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -38,7 +38,7 @@ class Order(models.Model):
     and of how many runs; its `quantity` is that of all of them.
 
     `cancel_requested_at` is a wish that stands: it is carried out as soon as it is known where the order is
-    (actions/cancel.py). `ended_at` is when the order came to its end, from which refills are counted.
+    (cancels/actions.py). `ended_at` is when the order came to its end, from which refills are counted.
     """
 
     id = models.BigAutoField(primary_key=True)

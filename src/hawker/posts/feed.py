@@ -13,10 +13,10 @@ from hawker.core.clock import Clock, SystemClock
 from hawker.posts.errors import BadTemplate
 from hawker.posts.reading import Reader, ReadPost, reader
 from hawker.posts.rules import MAX_POSTS, PLACEHOLDER, Post, check_template
-from hawker.posts.source import Failed, Look, Posts, Question, Unchanged
+from hawker.posts.source import Failed, FeedQuestion, FeedUnchanged, FetchResult, Posts
 from hawker.protocol.params import MAX_LINK, read_link
 from hawker.providers.errors import BadProvider, CallFailed, CannotConnect
-from hawker.providers.line import Answer, Line, open_line
+from hawker.providers.http_client import HttpAnswer, ProviderClient, open_line
 from hawker.providers.rules import ProviderUrl, read_provider_url
 
 MAX_FEED_BYTES = 2 * 1024 * 1024
@@ -32,7 +32,7 @@ _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="feed")
 class OpenLine(Protocol):
     """Opens a line to a host; passed in so that tests can stand in between."""
 
-    async def __call__(self, url: ProviderUrl, *, allow_private: bool) -> Line: ...
+    async def __call__(self, url: ProviderUrl, *, allow_private: bool) -> ProviderClient: ...
 
 
 class FeedSource:
@@ -51,7 +51,7 @@ class FeedSource:
         except BadProvider as error:
             raise BadTemplate(str(error)) from error
 
-    async def look(self, question: Question) -> Look:
+    async def look(self, question: FeedQuestion) -> FetchResult:
         """The feed's posts as they are now. Whatever the other side does becomes a Failed."""
         try:
             url = read_provider_url(question.url, allow_private=question.allow_private)
@@ -66,15 +66,15 @@ class FeedSource:
             await line.close()
         return await self._read(question, answer)
 
-    async def _read(self, question: Question, answer: Answer) -> Look:
+    async def _read(self, question: FeedQuestion, answer: HttpAnswer) -> FetchResult:
         if answer.http_status == 304 and (question.etag or question.last_modified):
-            return Unchanged()
+            return FeedUnchanged()
         if answer.http_status != 200:
             why = f"HTTP {answer.http_status}" + (": a redirect" if 300 <= answer.http_status < 400 else "")
             return Failed(why, self._retry_after(answer.headers))
         digest = hashlib.sha256(answer.body).hexdigest()
         if digest == question.digest:
-            return Unchanged()
+            return FeedUnchanged()
         read = await asyncio.get_running_loop().run_in_executor(_threads, self._parser.read, question.url, answer.body)
         if read.error:
             return Failed(read.error[:250])
@@ -97,7 +97,7 @@ class FeedSource:
             return None
 
 
-def _headers(question: Question) -> dict[str, str]:
+def _headers(question: FeedQuestion) -> dict[str, str]:
     headers = {"Accept": _ACCEPT}
     if question.etag:
         headers["If-None-Match"] = question.etag

@@ -1,23 +1,14 @@
-"""What a source of posts is, and where others register theirs.
+"""The interface of a source of posts: what it is asked, and what it answers."""
 
-Another package offers one under the entry point group `hawker.post_sources`: the entry point's name is what
-`hawker service set --post-source` takes, its value an object (or a class without arguments) with these two methods.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
 from hawker.posts.rules import Post
 
-GROUP = "hawker.post_sources"
-
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FeedQuestion:
     """Which list is asked for. The last three are what the last answer gave, empty where the whole list is wanted."""
 
     url: str
@@ -38,7 +29,7 @@ class Posts:
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class FeedUnchanged:
     """The list is what it was at the last answer."""
 
 
@@ -50,7 +41,7 @@ class Failed:
     retry_after: timedelta | None = None
 
 
-Look = Posts | Unchanged | Failed
+FetchResult = Posts | FeedUnchanged | Failed
 
 
 @runtime_checkable
@@ -61,23 +52,6 @@ class PostSource(Protocol):
         """Raise BadTemplate, with a sentence, for an address that this source cannot be asked at."""
         ...
 
-    async def look(self, question: Question) -> Look:
+    async def look(self, question: FeedQuestion) -> FetchResult:
         """The list as it is now. Never raises for anything the other side does; ends within a minute."""
         ...
-
-
-FindSource = Callable[[str], PostSource | None]
-
-
-@cache
-def find_source(name: str) -> PostSource | None:
-    """The source called `name`: the built-in `feed`, or one that an installed package registers."""
-    if name == "feed":
-        from hawker.posts.feed import FeedSource
-
-        return FeedSource()
-    for entry in entry_points(group=GROUP, name=name):
-        loaded = entry.load()
-        source = loaded() if isinstance(loaded, type) else loaded
-        return source if isinstance(source, PostSource) else None
-    return None

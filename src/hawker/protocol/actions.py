@@ -6,15 +6,15 @@ Source: the examples of tests/wire/seed-api.txt; docs/api.md for what they leave
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hawker.protocol.params import BEFORE, LIMIT, REQUEST_ID, Kind, Param
+from hawker.protocol.params import BEFORE, LIMIT, REQUEST_ID, Param, ParamKind
 from hawker.protocol.service_types import TYPES, ServiceType
 
-KEY = Param("key", Kind.TEXT, "Your API key", max_length=512)
-SERVICE = Param("service", Kind.SERVICE, "Service ID", minimum=1)
-ORDER = Param("order", Kind.ID, "Order ID", minimum=1)
-ORDERS = Param("orders", Kind.IDS, "Order IDs (separated by a comma, up to 100 IDs)")
-REFILL = Param("refill", Kind.ID, "Refill ID", minimum=1)
-REFILLS = Param("refills", Kind.IDS, "Refill IDs (separated by a comma, up to 100 IDs)")
+KEY = Param("key", ParamKind.TEXT, "Your API key", max_length=512)
+SERVICE = Param("service", ParamKind.SERVICE, "Service ID", minimum=1)
+ORDER = Param("order", ParamKind.ID, "Order ID", minimum=1)
+ORDERS = Param("orders", ParamKind.IDS, "Order IDs (separated by a comma, up to 100 IDs)")
+REFILL = Param("refill", ParamKind.ID, "Refill ID", minimum=1)
+REFILLS = Param("refills", ParamKind.IDS, "Refill IDs (separated by a comma, up to 100 IDs)")
 
 
 @dataclass(frozen=True, slots=True)

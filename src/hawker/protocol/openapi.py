@@ -5,7 +5,7 @@ from typing import Any
 
 from hawker.protocol.actions import ACTIONS, EXAMPLE_VALUES, KEY, Action, example_order
 from hawker.protocol.errors import TEXTS
-from hawker.protocol.params import MAX_LINK, REQUEST_ID, Kind, Param
+from hawker.protocol.params import MAX_LINK, REQUEST_ID, Param, ParamKind
 from hawker.protocol.reply_schemas import SCHEMAS, Schema, ref
 from hawker.protocol.service_types import TYPES, ServiceType
 
@@ -48,15 +48,15 @@ def schema_of(param: Param) -> Schema:
 
 def _kind_schema(param: Param) -> Schema:
     match param.kind:
-        case Kind.LINK:
+        case ParamKind.LINK:
             return {"type": "string", "minLength": 1, "maxLength": MAX_LINK}
-        case Kind.TEXT | Kind.NAME:
+        case ParamKind.TEXT | ParamKind.NAME:
             return {"type": "string", "minLength": 1, "maxLength": param.max_length}
-        case Kind.LINES | Kind.IDS:
+        case ParamKind.LINES | ParamKind.IDS:
             return {"type": "string", "minLength": 1}
-        case Kind.DATE:
+        case ParamKind.DATE:
             return {"type": "string", "pattern": "^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}$"}
-        case Kind.CHOICE:
+        case ParamKind.CHOICE:
             return {"type": "integer", "enum": list(param.choices)}
         case _:
             return {"type": "integer", "minimum": param.minimum, "maximum": param.maximum}

@@ -40,7 +40,7 @@ _HANDLE = re.compile(r"[@#]?(?=[.\-]*\w)[\w.\-]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-class Kind(StrEnum):
+class ParamKind(StrEnum):
     """How a parameter's text is read, and into what."""
 
     SERVICE = "service"  # int
@@ -61,7 +61,7 @@ class Param:
     """One parameter of one action or service type; the single source for parsing, forms and documents."""
 
     name: str
-    kind: Kind
+    kind: ParamKind
     doc: str
     required: bool = True
     minimum: int = 0
@@ -71,13 +71,13 @@ class Param:
 
     def refusal(self) -> Refusal:
         """The refusal of a value that is missing or breaks the rule."""
-        if self.kind is Kind.SERVICE:
+        if self.kind is ParamKind.SERVICE:
             return IncorrectService()
-        if self.kind is Kind.LINK and self.name == "link":
+        if self.kind is ParamKind.LINK and self.name == "link":
             return IncorrectLink()
-        if self.kind is Kind.QUANTITY:
+        if self.kind is ParamKind.QUANTITY:
             return IncorrectQuantity()
-        if self.kind in (Kind.ID, Kind.IDS):
+        if self.kind in (ParamKind.ID, ParamKind.IDS):
             return RefillNotFound() if self.name.startswith("refill") else IncorrectOrder()
         return IncorrectParameter(name=self.name)
 
@@ -91,20 +91,20 @@ class Param:
 
 def _read(param: Param, text: str) -> Value | None:
     match param.kind:
-        case Kind.LINK:
+        case ParamKind.LINK:
             return read_link(text)
-        case Kind.TEXT:
+        case ParamKind.TEXT:
             return _read_text(text, param.max_length)
-        case Kind.NAME:
+        case ParamKind.NAME:
             name = text.strip()
             return name if 0 < len(name) <= param.max_length and name.isprintable() else None
-        case Kind.LINES:
+        case ParamKind.LINES:
             return _read_lines(text, param.max_length)
-        case Kind.DATE:
+        case ParamKind.DATE:
             return read_date(text)
-        case Kind.IDS:
+        case ParamKind.IDS:
             return tuple(read_ids(text)) or None
-        case Kind.CHOICE:
+        case ParamKind.CHOICE:
             number = read_whole(text)
             return number if number in param.choices else None
         case _:
@@ -195,10 +195,10 @@ def read_ids(text: str) -> list[str]:
 
 REQUEST_ID = Param(
     "request_id",
-    Kind.NAME,
+    ParamKind.NAME,
     "Your own name for this order: sent again, it answers the same order",
     required=False,
     max_length=128,
 )
-LIMIT = Param("limit", Kind.COUNT, "How many orders to list", required=False, minimum=1, maximum=MAX_LISTED)
-BEFORE = Param("before", Kind.COUNT, "List orders with a lower number than this", required=False, minimum=1)
+LIMIT = Param("limit", ParamKind.COUNT, "How many orders to list", required=False, minimum=1, maximum=MAX_LISTED)
+BEFORE = Param("before", ParamKind.COUNT, "List orders with a lower number than this", required=False, minimum=1)

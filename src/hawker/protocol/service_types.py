@@ -8,21 +8,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hawker.protocol.errors import IncorrectParameter, IncorrectQuantity
-from hawker.protocol.params import MAX_LINE, Kind, Param, Value
+from hawker.protocol.params import MAX_LINE, Param, ParamKind, Value
 
 SUBSCRIPTION_DELAYS = (0, 5, 10, 15, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 360, 420, 480, 540, 600)
 MAX_RUNS = 10_000
 MAX_INTERVAL_MINUTES = 525_600
 
-LINK = Param("link", Kind.LINK, "Link to page")
+LINK = Param("link", ParamKind.LINK, "Link to page")
 # Zero is read: the service's minimum refuses it, with the text that names the minimum.
-QUANTITY = Param("quantity", Kind.QUANTITY, "Needed quantity")
-USERNAME = Param("username", Kind.TEXT, "Username")
-COMMENTS = Param("comments", Kind.LINES, r"Comments list separated by \r\n or \n", max_length=MAX_LINE)
-USERNAMES = Param("usernames", Kind.LINES, r"Usernames list separated by \r\n or \n")
-HASHTAGS = Param("hashtags", Kind.LINES, r"Hashtags list separated by \r\n or \n")
-RUNS = Param("runs", Kind.COUNT, "Runs to deliver", required=False, minimum=1, maximum=MAX_RUNS)
-INTERVAL = Param("interval", Kind.COUNT, "Interval in minutes", required=False, minimum=1, maximum=MAX_INTERVAL_MINUTES)
+QUANTITY = Param("quantity", ParamKind.QUANTITY, "Needed quantity")
+USERNAME = Param("username", ParamKind.TEXT, "Username")
+COMMENTS = Param("comments", ParamKind.LINES, r"Comments list separated by \r\n or \n", max_length=MAX_LINE)
+USERNAMES = Param("usernames", ParamKind.LINES, r"Usernames list separated by \r\n or \n")
+HASHTAGS = Param("hashtags", ParamKind.LINES, r"Hashtags list separated by \r\n or \n")
+RUNS = Param("runs", ParamKind.COUNT, "Runs to deliver", required=False, minimum=1, maximum=MAX_RUNS)
+INTERVAL = Param(
+    "interval", ParamKind.COUNT, "Interval in minutes", required=False, minimum=1, maximum=MAX_INTERVAL_MINUTES
+)
 
 
 class QuantityRule(StrEnum):
@@ -68,23 +70,23 @@ TYPES: tuple[ServiceType, ...] = (
     ServiceType("Mentions", (LINK, QUANTITY, USERNAMES)),
     ServiceType("Mentions with Hashtags", (LINK, QUANTITY, USERNAMES, HASHTAGS)),
     ServiceType("Mentions Custom List", (LINK, USERNAMES), QuantityRule.LINES, "usernames"),
-    ServiceType("Mentions Hashtag", (LINK, QUANTITY, Param("hashtag", Kind.TEXT, "Hashtag"))),
+    ServiceType("Mentions Hashtag", (LINK, QUANTITY, Param("hashtag", ParamKind.TEXT, "Hashtag"))),
     ServiceType("Mentions User Followers", (LINK, QUANTITY, USERNAME)),
-    ServiceType("Mentions Media Likers", (LINK, QUANTITY, Param("media", Kind.LINK, "Media URL"))),
+    ServiceType("Mentions Media Likers", (LINK, QUANTITY, Param("media", ParamKind.LINK, "Media URL"))),
     ServiceType(
         "Comment Likes",
-        (LINK, QUANTITY, Param("username", Kind.TEXT, "Username of the comment owner")),
+        (LINK, QUANTITY, Param("username", ParamKind.TEXT, "Username of the comment owner")),
     ),
     ServiceType("Comment Replies", (LINK, USERNAME, COMMENTS), QuantityRule.LINES, "comments"),
     ServiceType(
         "Poll",
-        (LINK, QUANTITY, Param("answer_number", Kind.TEXT, "Answer number of the poll", max_length=20)),
+        (LINK, QUANTITY, Param("answer_number", ParamKind.TEXT, "Answer number of the poll", max_length=20)),
     ),
     ServiceType(
         "Invites from Groups",
-        (LINK, QUANTITY, Param("groups", Kind.LINES, r"Groups list separated by \r\n or \n")),
+        (LINK, QUANTITY, Param("groups", ParamKind.LINES, r"Groups list separated by \r\n or \n")),
     ),
-    ServiceType("SEO", (LINK, QUANTITY, Param("keywords", Kind.LINES, r"Keywords list separated by \r\n or \n"))),
+    ServiceType("SEO", (LINK, QUANTITY, Param("keywords", ParamKind.LINES, r"Keywords list separated by \r\n or \n"))),
     ServiceType(
         "Web Traffic",
         (
@@ -92,29 +94,29 @@ TYPES: tuple[ServiceType, ...] = (
             QUANTITY,
             RUNS,
             INTERVAL,
-            Param("country", Kind.TEXT, "Country code, WW for worldwide", required=False, max_length=60),
+            Param("country", ParamKind.TEXT, "Country code, WW for worldwide", required=False, max_length=60),
             Param(
                 "device",
-                Kind.CHOICE,
+                ParamKind.CHOICE,
                 "1 desktop, 2 Android, 3 iOS, 4 mixed mobile, 5 mixed",
                 required=False,
                 choices=(1, 2, 3, 4, 5),
             ),
             Param(
                 "type_of_traffic",
-                Kind.CHOICE,
+                ParamKind.CHOICE,
                 "1 search keyword, 2 referrer, 3 blank",
                 required=False,
                 choices=(1, 2, 3),
             ),
             Param(
                 "google_keyword",
-                Kind.TEXT,
+                ParamKind.TEXT,
                 "Required when type_of_traffic is 1",
                 required=False,
                 max_length=200,
             ),
-            Param("referring_url", Kind.LINK, "Required when type_of_traffic is 2", required=False),
+            Param("referring_url", ParamKind.LINK, "Required when type_of_traffic is 2", required=False),
         ),
         drip_feed=True,
     ),
@@ -122,23 +124,23 @@ TYPES: tuple[ServiceType, ...] = (
         "Subscriptions",
         (
             USERNAME,
-            Param("min", Kind.COUNT, "Quantity min", minimum=1),
-            Param("max", Kind.COUNT, "Quantity max", minimum=1),
+            Param("min", ParamKind.COUNT, "Quantity min", minimum=1),
+            Param("max", ParamKind.COUNT, "Quantity max", minimum=1),
             Param(
                 "posts",
-                Kind.COUNT,
+                ParamKind.COUNT,
                 "Number of new posts to order for; without it unlimited, 0 for old posts only",
                 required=False,
             ),
             Param(
                 "old_posts",
-                Kind.COUNT,
+                ParamKind.COUNT,
                 "Number of existing posts to order for, where the service offers it",
                 required=False,
                 maximum=1_000,
             ),
-            Param("delay", Kind.CHOICE, "Delay in minutes", choices=SUBSCRIPTION_DELAYS),
-            Param("expiry", Kind.DATE, "Expiry date. Format d/m/Y", required=False),
+            Param("delay", ParamKind.CHOICE, "Delay in minutes", choices=SUBSCRIPTION_DELAYS),
+            Param("expiry", ParamKind.DATE, "Expiry date. Format d/m/Y", required=False),
         ),
         QuantityRule.PER_POST,
     ),
@@ -162,7 +164,7 @@ def read_order_form(service_type: ServiceType, fields: Mapping[str, str]) -> Ord
     """Read the parameters of an `add` for this type. Raises the refusal of the first that fails.
 
     Parameters of other types are ignored, as are unknown ones. Limits of the service (min, max,
-    drip-feed allowed) are not known here: orders/rules.py checks them.
+    drip-feed allowed) are not known here: orders/placing/rules.py checks them.
     """
     values: dict[str, Value] = {}
     for param in service_type.params:

@@ -23,14 +23,14 @@ from hawker.protocol.upstream import (
 )
 from hawker.providers import queries
 from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider, ProviderExists
-from hawker.providers.line import Line, open_line
+from hawker.providers.http_client import ProviderClient, open_line
 from hawker.providers.models import Provider
 from hawker.providers.rules import ProviderUrl, read_provider_url
 from hawker.providers.vault import seal, unseal
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ProviderAccess:
     """All that a call to a provider needs; `key` is in the clear and must not be logged.
 
     `gate_not_sent`: an answer that came from something before the panel proves that nothing was sent.
@@ -53,10 +53,10 @@ class Access:
 class Opener(Protocol):
     """Opens a line to a provider; passed in so that tests can stand in between."""
 
-    async def __call__(self, access: Access) -> Line: ...
+    async def __call__(self, access: ProviderAccess) -> ProviderClient: ...
 
 
-async def open_access(access: Access) -> Line:
+async def open_access(access: ProviderAccess) -> ProviderClient:
     """A fresh line to the provider. Raises CannotConnect."""
     try:
         return await open_line(access.url, allow_private=access.allow_private, name=access.name)
@@ -65,7 +65,7 @@ async def open_access(access: Access) -> Line:
         raise
 
 
-def read_access(provider_id: int) -> Access:
+def read_access(provider_id: int) -> ProviderAccess:
     """How to call this provider, its key unsealed. Raises NoSuchProvider, BadProvider or Unavailable."""
     row = in_transaction(lambda cursor: ask(cursor, queries.READ_ACCESS, (provider_id,)).fetchone())
     if row is None:
@@ -73,7 +73,7 @@ def read_access(provider_id: int) -> Access:
     return _access(*row)
 
 
-def access_of(provider: Provider) -> Access:
+def access_of(provider: Provider) -> ProviderAccess:
     """How to call this provider, its key unsealed. Raises BadProvider."""
     return _access(
         provider.id,
@@ -87,9 +87,9 @@ def access_of(provider: Provider) -> Access:
 
 def _access(
     provider_id: int, name: str, url: str, key_cipher: bytes | memoryview, allow_private: bool, gate_not_sent: bool
-) -> Access:
+) -> ProviderAccess:
     checked = read_provider_url(url, allow_private=allow_private)
-    return Access(provider_id, name, checked, unseal(key_cipher), allow_private, gate_not_sent)
+    return ProviderAccess(provider_id, name, checked, unseal(key_cipher), allow_private, gate_not_sent)
 
 
 def find_provider(name: str) -> Provider:
@@ -100,16 +100,18 @@ def find_provider(name: str) -> Provider:
     return provider
 
 
-def new_access(name: str, *, url: str, key: str, allow_private: bool) -> Access:
+def new_access(name: str, *, url: str, key: str, allow_private: bool) -> ProviderAccess:
     """The access of a provider to be, checked as far as that goes without calling it. Raises BadProvider."""
     if not name.strip() or len(name) > 80 or not name.isprintable():
         raise BadProvider("a provider needs a name of at most 80 characters")
     if not key.strip() or len(key) > 500 or not key.isprintable():
         raise BadProvider("a provider needs a key of at most 500 characters")
-    return Access(0, name.strip(), read_provider_url(url, allow_private=allow_private), key.strip(), allow_private)
+    return ProviderAccess(
+        0, name.strip(), read_provider_url(url, allow_private=allow_private), key.strip(), allow_private
+    )
 
 
-async def ask_balance(access: Access, *, opener: Opener = open_access) -> tuple[int, str]:
+async def ask_balance(access: ProviderAccess, *, opener: Opener = open_access) -> tuple[int, str]:
     """Our balance there in micros, and its currency. Raises CannotConnect or CallFailed with a sentence."""
     line = await opener(access)
     try:
@@ -122,7 +124,7 @@ async def ask_balance(access: Access, *, opener: Opener = open_access) -> tuple[
     return balance
 
 
-async def ask_order(access: Access, upstream_id: int, *, opener: Opener = open_access) -> UpstreamStatus:
+async def ask_order(access: ProviderAccess, upstream_id: int, *, opener: Opener = open_access) -> UpstreamStatus:
     """One order's status there. Raises CannotConnect, or CallFailed where the provider tells of no such order."""
     line = await opener(access)
     try:
@@ -137,7 +139,7 @@ async def ask_order(access: Access, upstream_id: int, *, opener: Opener = open_a
 
 
 async def ask_services(
-    access: Access, *, opener: Opener = open_access
+    access: ProviderAccess, *, opener: Opener = open_access
 ) -> tuple[list[UpstreamService], list[Unreadable]]:
     """The provider's catalogue and its unusable rows. Raises CannotConnect or CallFailed with a sentence."""
     line = await opener(access)
@@ -154,7 +156,7 @@ async def ask_services(
 
 
 def add_provider(
-    access: Access, *, url: str, balance_micros: int, currency: str, exchange_rate: str, now: datetime
+    access: ProviderAccess, *, url: str, balance_micros: int, currency: str, exchange_rate: str, now: datetime
 ) -> Provider:
     """Save a provider whose connection was tested. Raises ProviderExists, or BadProvider for a foreign
     currency without an exchange rate."""
@@ -182,7 +184,7 @@ def add_provider(
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProviderSettings:
     """What an operator sets about a provider, as it is to be; None leaves a limit or a threshold out."""
 
     enabled: bool
@@ -198,7 +200,7 @@ class Settings:
     markup_percent: int | None
 
 
-SETTINGS = tuple(field.name for field in fields(Settings))
+SETTINGS = tuple(field.name for field in fields(ProviderSettings))
 
 
 def change_provider(name: str, changes: Mapping[str, object]) -> Provider:
@@ -219,7 +221,7 @@ def describe_settings(name: str) -> dict[str, object]:
     return {field: getattr(provider, field) for field in told}
 
 
-def move_provider(provider: Provider, access: Access, *, url: str, currency: str) -> None:
+def move_provider(provider: Provider, access: ProviderAccess, *, url: str, currency: str) -> None:
     """Save another address or key, whose connection was tested. Raises BadProvider where that is another purse.
 
     Costs, charges and the low mark are in the provider's currency: a change of it is another provider.

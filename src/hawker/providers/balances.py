@@ -7,7 +7,7 @@ from hawker.alerts.models import AlertKind
 from hawker.core.money import format_micros
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.providers import queries
-from hawker.providers.health import Pace, resume_within, subject_of, take_call
+from hawker.providers.availability import Pace, resume_within, subject_of, take_call
 
 FUNDS_SECONDS = 60
 """How often a provider that says we have too little is asked whether that has changed."""

@@ -7,7 +7,8 @@ from datetime import datetime
 from hawker.accounts.models import SecretName
 from hawker.accounts.rules import check_of
 from hawker.accounts.secret_checks import change_check, keep_check, read_checks
-from hawker.audit.actions import Actor, AuditEvent, record_audit
+from hawker.audit.actions import AuditRecord, record_audit
+from hawker.core.actors import Actor
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.providers import queries
@@ -50,7 +51,7 @@ def rotate(renew: Callable[[Keyring], Keyring], *, actor: Actor, now: datetime) 
         ask(cursor, queries.RESEAL, (list(opened), sealed))
         change_check(cursor, SecretName.ENCRYPTION_KEY, ring.current, now=now)
         facts = {"new_secret": fresh, "providers": len(rows)}
-        record_audit(cursor, [AuditEvent(actor, "secrets.rotate", "secrets", "encryption_key", None, facts)], now=now)
+        record_audit(cursor, [AuditRecord(actor, "secrets.rotate", "secrets", "encryption_key", None, facts)], now=now)
         failpoint("rotate-before-commit")
         return Rotation(fresh, len(rows))
 

@@ -89,7 +89,7 @@ def _read_host(text: str, *, allow_private: bool) -> str:
     """The host as it is looked up and dialled: an address in its one plain form, or a name in ASCII.
 
     Resolvers also take `2130706433`, `0x7f.1` and `0177.0.0.1` for addresses, each in its own way: whoever needs
-    them hides something. A name's addresses are checked where it is resolved, at every connection (line.py).
+    them hides something. A name's addresses are checked where it is resolved, at every connection (http_client.py).
     """
     try:
         address = ipaddress.ip_address(text)

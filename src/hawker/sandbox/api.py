@@ -32,7 +32,7 @@ _WRITES = ("add", "refill", "cancel")
 
 
 @dataclass(slots=True)
-class Outcome:
+class ApiOutcome:
     """The answer's bytes, and what the call made: an order, refills, cancels; or the text it was refused with."""
 
     body: bytes
@@ -42,12 +42,12 @@ class Outcome:
     error: str | None = None
 
 
-def refused(refusal: Refusal) -> Outcome:
+def refused(refusal: Refusal) -> ApiOutcome:
     """The answer to a request that broke a rule."""
-    return Outcome(error_reply(refusal), error=text_of(refusal))
+    return ApiOutcome(error_reply(refusal), error=text_of(refusal))
 
 
-def answer(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def answer(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     """Carry out one request. The panel must have caught up to `moment`. Never raises a Refusal: it answers it."""
     try:
         if request.key not in panel.balances:
@@ -61,34 +61,34 @@ def answer(panel: Panel, request: Request, moment: Moment) -> Outcome:
         return refused(refusal)
 
 
-def _services(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def _services(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     del panel, request, moment
-    return Outcome(_SERVICES_REPLY)
+    return ApiOutcome(_SERVICES_REPLY)
 
 
-def _balance(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def _balance(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     del moment
-    return Outcome(balance_reply(panel.balances[request.key], panel.config.currency))
+    return ApiOutcome(balance_reply(panel.balances[request.key], panel.config.currency))
 
 
-def _add(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def _add(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     order = place(panel, request.key, request.fields, moment)
-    return Outcome(order_reply(order.id), order=order.id)
+    return ApiOutcome(order_reply(order.id), order=order.id)
 
 
-def _status(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def _status(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     if "orders" in request.fields:
         ids = read_ids(request.fields["orders"])
         found = {asked: panel.find_order(request.key, asked) for asked in ids}
         texts = {asked: status_text(panel, order, moment.tick) for asked, order in found.items() if order is not None}
-        return Outcome(statuses_reply(ids, texts))
+        return ApiOutcome(statuses_reply(ids, texts))
     order = panel.find_order(request.key, request.fields.get("order", ""))
     if order is None:
         raise IncorrectOrder
-    return Outcome(status_text(panel, order, moment.tick).encode())
+    return ApiOutcome(status_text(panel, order, moment.tick).encode())
 
 
-def _refill(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def _refill(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     if "orders" in request.fields:
         return _refill_many(panel, request, moment)
     order = panel.find_order(request.key, request.fields.get("order", ""))
@@ -96,11 +96,11 @@ def _refill(panel: Panel, request: Request, moment: Moment) -> Outcome:
         raise IncorrectOrder
     refill = ask_refill(panel, order, moment)
     if isinstance(refill, str):
-        return Outcome(plain_error_reply(refill), error=TEXTS[refill])
-    return Outcome(_encode({"refill": str(refill)}), refills=(refill,))
+        return ApiOutcome(plain_error_reply(refill), error=TEXTS[refill])
+    return ApiOutcome(_encode({"refill": str(refill)}), refills=(refill,))
 
 
-def _refill_many(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def _refill_many(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     rows: list[dict[str, Any]] = []
     made: list[int] = []
     for asked in read_ids(request.fields["orders"]):
@@ -109,24 +109,24 @@ def _refill_many(panel: Panel, request: Request, moment: Moment) -> Outcome:
         if isinstance(refill, int):
             made.append(refill)
         rows.append({"order": _id(asked), "refill": refill if isinstance(refill, int) else _error(refill)})
-    return Outcome(_encode(rows), refills=tuple(made))
+    return ApiOutcome(_encode(rows), refills=tuple(made))
 
 
-def _refill_status(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def _refill_status(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     if "refills" not in request.fields:
         refill = panel.find_refill(request.key, request.fields.get("refill", ""))
         if refill is None:
             raise RefillNotFound
-        return Outcome(_encode({"status": refill_status_at(refill, moment.tick)}))
+        return ApiOutcome(_encode({"status": refill_status_at(refill, moment.tick)}))
     rows: list[dict[str, Any]] = []
     for asked in read_ids(request.fields["refills"]):
         refill = panel.find_refill(request.key, asked)
         status = refill_status_at(refill, moment.tick) if refill is not None else _error("refill_not_found")
         rows.append({"refill": _id(asked), "status": status})
-    return Outcome(_encode(rows))
+    return ApiOutcome(_encode(rows))
 
 
-def _cancel(panel: Panel, request: Request, moment: Moment) -> Outcome:
+def _cancel(panel: Panel, request: Request, moment: Moment) -> ApiOutcome:
     asked_for = request.fields.get("orders") or request.fields.get("order")
     if asked_for is None:
         raise IncorrectOrder
@@ -138,7 +138,7 @@ def _cancel(panel: Panel, request: Request, moment: Moment) -> Outcome:
         if order is not None and code is None:
             taken.append(order.id)
         rows.append({"order": _id(asked), "cancel": 1 if code is None else _error(code)})
-    return Outcome(_encode(rows), cancels=tuple(taken))
+    return ApiOutcome(_encode(rows), cancels=tuple(taken))
 
 
 def _id(asked: str) -> int | str:
@@ -151,7 +151,7 @@ def _error(code: str) -> dict[str, str]:
     return {"error": TEXTS[code]}
 
 
-_ACTIONS: dict[str, Callable[[Panel, Request, Moment], Outcome]] = {
+_ACTIONS: dict[str, Callable[[Panel, Request, Moment], ApiOutcome]] = {
     "services": _services,
     "add": _add,
     "status": _status,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hawker.sandbox.entries import Call
+from hawker.sandbox.entries import CallSeen
 
 _encode = msgspec.json.Encoder().encode
 
@@ -36,7 +36,7 @@ class CallLog:
         """How many of the oldest calls are no longer kept."""
         return self._first - 1
 
-    def add(self, call: Call) -> None:
+    def add(self, call: CallSeen) -> None:
         """Keep a call under the next number. The oldest go in large pieces: to move a long list costs."""
         if not self._calls:
             self._first = call.n

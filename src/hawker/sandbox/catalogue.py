@@ -1,7 +1,7 @@
 """The sandbox's price list: 200 services in 12 categories, ids 1..200, all seventeen types, always the same.
 
 Built from tables. Names are of plain, harmless things: nothing here may look like an offer of the
-real trade. Service 1 is the seed's Default example (rate 0.90, 50..10000, refill and cancel),
+real trade. SandboxService 1 is the seed's Default example (rate 0.90, 50..10000, refill and cancel),
 service 2 its Custom Comments example (rate 8, 10..1500, no refill), service 3 a Package.
 """
 
@@ -79,7 +79,7 @@ _RATES_OF_LINES = ("8", "6.5", "11.20")
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class SandboxService:
     """One service: its row of the `services` answer, its type, and its rate as an exact number."""
 
     offered: OfferedService
@@ -127,7 +127,7 @@ def _rate(service: int, service_type: ServiceType) -> str:
     return _RATES[(service - 1) % len(_RATES)]
 
 
-def _build(service: int, service_type: ServiceType) -> Service:
+def _build(service: int, service_type: ServiceType) -> SandboxService:
     category, thing = _CATEGORIES[(service - 1) * len(_CATEGORIES) // SIZE]
     whats = _WHAT_BY_TYPE[service_type.name]
     minimum, maximum = _limits(service, service_type)
@@ -146,9 +146,9 @@ def _build(service: int, service_type: ServiceType) -> Service:
         cancel=service % 5 != 4,
         dripfeed=service_type.drip_feed and service % 2 == 1,
     )
-    return Service(offered, service_type, rate_micros)
+    return SandboxService(offered, service_type, rate_micros)
 
 
-SERVICES: dict[int, Service] = {
+SERVICES: dict[int, SandboxService] = {
     service: _build(service, service_type) for service, service_type in enumerate(_types_in_order(), start=1)
 }

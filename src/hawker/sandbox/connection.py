@@ -14,33 +14,33 @@ from typing import cast
 import httptools
 
 from hawker.protocol.replies import plain_error_reply
-from hawker.sandbox.exchange import Exchange
-from hawker.sandbox.replies import Effect, Reply
+from hawker.sandbox.exchange import SandboxExchange
+from hawker.sandbox.replies import Effect, SandboxReply
 
 MAX_BODY_BYTES = 1_048_576
 MAX_HEAD_BYTES = 65_536
 _MOST_WAITING = 1_000
 _NO_LINGER = struct.pack("ii", 1, 0)
 _OFFERS = (b"connection", b"upgrade", b"expect")
-_TOO_LARGE = Reply(plain_error_reply("body_too_large"), 413)
-_BAD_REQUEST = Reply(plain_error_reply("incorrect_request"), 400)
+_TOO_LARGE = SandboxReply(plain_error_reply("body_too_large"), 413)
+_BAD_REQUEST = SandboxReply(plain_error_reply("incorrect_request"), 400)
 
-Answerer = Callable[[Exchange], Reply]
+Answerer = Callable[[SandboxExchange], SandboxReply]
 
 
 @dataclass(slots=True)
 class _Asked:
-    """A request to be answered, or the answer itself where the request was no good. The rest as in Reply.head."""
+    """A request to be answered, or the answer itself where the request was bad; the rest as in `SandboxReply.head`."""
 
-    what: Exchange | Reply
+    what: SandboxExchange | SandboxReply
     closes: bool
     old: bool = False
 
 
-class Connection(asyncio.Protocol):
+class SandboxConnection(asyncio.Protocol):
     """Answers requests in the order they come; while one answer is held back, later requests wait."""
 
-    def __init__(self, answerer: Answerer, number: int, alive: set["Connection"]) -> None:
+    def __init__(self, answerer: Answerer, number: int, alive: set["SandboxConnection"]) -> None:
         self._answerer = answerer
         self._number = number
         self._alive = alive
@@ -120,10 +120,10 @@ class Connection(asyncio.Protocol):
         large = self._body_bytes > MAX_BODY_BYTES
         self._waiting.append(_Asked(_TOO_LARGE if large else self._exchange(method), closes=closes, old=old))
 
-    def _exchange(self, method: str) -> Exchange:
+    def _exchange(self, method: str) -> SandboxExchange:
         path, _, query = self._url.partition(b"?")
         headers = self._headers
-        return Exchange(
+        return SandboxExchange(
             method=method,
             path=path.decode("latin-1"),
             query=query,
@@ -157,18 +157,18 @@ class Connection(asyncio.Protocol):
     def _answer_waiting(self) -> None:
         while self._waiting and self._timer is None and not self._closing:
             asked = self._waiting.popleft()
-            reply = asked.what if isinstance(asked.what, Reply) else self._answerer(asked.what)
+            reply = asked.what if isinstance(asked.what, SandboxReply) else self._answerer(asked.what)
             if reply.seconds:
                 self._timer = asyncio.get_running_loop().call_later(reply.seconds, self._late, asked, reply)
             else:
                 self._give(reply, closes=asked.closes, old=asked.old)
 
-    def _late(self, asked: _Asked, reply: Reply) -> None:
+    def _late(self, asked: _Asked, reply: SandboxReply) -> None:
         self._timer = None
         self._give(reply, closes=asked.closes, old=asked.old)
         self._answer_waiting()
 
-    def _give(self, reply: Reply, *, closes: bool, old: bool) -> None:
+    def _give(self, reply: SandboxReply, *, closes: bool, old: bool) -> None:
         match reply.effect:
             case Effect.RESET:
                 self._reset()

@@ -26,10 +26,10 @@ from hawker.core.money import Money, format_micros
 from hawker.protocol.errors import text_of
 from hawker.protocol.params import read_whole
 from hawker.sandbox.config import check_speed
-from hawker.sandbox.exchange import Exchange
+from hawker.sandbox.exchange import SandboxExchange
 from hawker.sandbox.faults import Faults
 from hawker.sandbox.placing import place
-from hawker.sandbox.replies import Reply
+from hawker.sandbox.replies import SandboxReply
 from hawker.sandbox.sandbox import Sandbox
 from hawker.sandbox.timeline import SECOND
 from hawker.sandbox.views import row_of, view_of
@@ -46,7 +46,7 @@ class NotPossible(ValueError):
     """What was asked of the control door cannot be done, and why."""
 
 
-def answer_control(sandbox: Sandbox, exchange: Exchange) -> Reply:
+def answer_control(sandbox: Sandbox, exchange: SandboxExchange) -> SandboxReply:
     """The reply to a request under /sandbox/. Only this machine may ask."""
     if not exchange.local:
         return _failure(403, "the control door is for this machine only")
@@ -54,17 +54,17 @@ def answer_control(sandbox: Sandbox, exchange: Exchange) -> Reply:
     setting = _SETTINGS.get(exchange.path) if exchange.method == "POST" else None
     try:
         if reading is not None:
-            return Reply(reading(sandbox, dict(parse_qsl(exchange.query.decode("ascii", "replace")))))
+            return SandboxReply(reading(sandbox, dict(parse_qsl(exchange.query.decode("ascii", "replace")))))
         if setting is not None:
             setting(sandbox, _read_object(exchange.body))
-            return Reply(b'{"ok":true}')
+            return SandboxReply(b'{"ok":true}')
     except ValueError as error:
         return _failure(400, str(error))
     return _failure(404, f"there is no {exchange.method} {exchange.path}")
 
 
-def _failure(http_status: int, sentence: str) -> Reply:
-    return Reply(_encode({"error": sentence}), http_status)
+def _failure(http_status: int, sentence: str) -> SandboxReply:
+    return SandboxReply(_encode({"error": sentence}), http_status)
 
 
 def _read_object(body: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hawker.core.money import CUSTOMER_STEP_MICROS
 from hawker.protocol.statuses import OrderStatus, RefillStatus
 from hawker.sandbox.chance import lane
-from hawker.sandbox.entries import Order, Refill
+from hawker.sandbox.entries import SandboxOrder, SandboxRefill
 from hawker.sandbox.timeline import HOUR, MINUTE, SECOND
 
 FINAL = frozenset({OrderStatus.COMPLETED, OrderStatus.PARTIAL, OrderStatus.CANCELED})
@@ -18,7 +18,7 @@ _LONGEST_RUN = 6 * HOUR
 _REFILL_STARTS, _REFILL_ENDS = 5 * MINUTE, 35 * MINUTE
 
 
-class Delivery(NamedTuple):
+class DeliveryPlan(NamedTuple):
     """Where an order is. `start_count` is None until delivery has begun."""
 
     status: OrderStatus
@@ -34,7 +34,7 @@ class _Pace(NamedTuple):
     ends: int
 
 
-def _pace(order: Order) -> _Pace:
+def _pace(order: SandboxOrder) -> _Pace:
     """Half a minute to four minutes of waiting, then minutes to hours by quantity."""
     begins = 30 * SECOND + lane(order.roll, _START_LANE, 210 * SECOND)
     usual = min(5 * MINUTE + order.quantity * 2 * SECOND, _LONGEST_RUN)
@@ -45,33 +45,33 @@ def _pace(order: Order) -> _Pace:
     return _Pace(begins, begins + run, begins + run * (order.quantity - order.left) // order.quantity)
 
 
-def ends_at(order: Order) -> int:
+def ends_at(order: SandboxOrder) -> int:
     """The tick at which a plain order ends, by its fate or by the cancel it was asked for."""
     by_fate = order.tick + _pace(order).ends
     return by_fate if order.cancel_tick is None else min(by_fate, order.cancel_tick)
 
 
-def delivery_at(order: Order, tick: int) -> Delivery:
+def delivery_at(order: SandboxOrder, tick: int) -> DeliveryPlan:
     """Where a plain order (no drip-feed, no subscription) is at `tick`."""
     pace, age = _pace(order), tick - order.tick
     asked = order.cancel_tick is not None and order.cancel_tick - order.tick < pace.ends
     if asked and order.cancel_tick is not None and tick >= order.cancel_tick:
         return _stopped(order, pace, order.cancel_tick - order.tick)
     if age >= pace.ends:
-        return Delivery(_outcome(order.quantity, order.left), _start_count(order), order.left)
+        return DeliveryPlan(_outcome(order.quantity, order.left), _start_count(order), order.left)
     if age < pace.begins:
-        return Delivery(OrderStatus.PENDING, None, order.quantity)
+        return DeliveryPlan(OrderStatus.PENDING, None, order.quantity)
     remains = order.quantity - _delivered(order, pace, age)
-    return Delivery(_busy_word(order, pace, age), _start_count(order), remains)
+    return DeliveryPlan(_busy_word(order, pace, age), _start_count(order), remains)
 
 
-def _stopped(order: Order, pace: _Pace, age: int) -> Delivery:
+def _stopped(order: SandboxOrder, pace: _Pace, age: int) -> DeliveryPlan:
     begun = age >= pace.begins
     remains = order.quantity - (_delivered(order, pace, age) if begun else 0)
-    return Delivery(_outcome(order.quantity, remains), _start_count(order) if begun else None, remains)
+    return DeliveryPlan(_outcome(order.quantity, remains), _start_count(order) if begun else None, remains)
 
 
-def _delivered(order: Order, pace: _Pace, age: int) -> int:
+def _delivered(order: SandboxOrder, pace: _Pace, age: int) -> int:
     if order.left == order.quantity:
         return 0
     return order.quantity * (age - pace.begins) // (pace.whole - pace.begins)
@@ -83,24 +83,24 @@ def _outcome(quantity: int, remains: int) -> OrderStatus:
     return OrderStatus.CANCELED if remains == quantity else OrderStatus.PARTIAL
 
 
-def _busy_word(order: Order, pace: _Pace, age: int) -> OrderStatus:
+def _busy_word(order: SandboxOrder, pace: _Pace, age: int) -> OrderStatus:
     """Panels use both words; here a quarter of the orders say Processing for their first third."""
     early = (age - pace.begins) * 3 < pace.whole - pace.begins
     return OrderStatus.PROCESSING if early and order.roll % 4 == 0 else OrderStatus.IN_PROGRESS
 
 
-def _start_count(order: Order) -> int:
+def _start_count(order: SandboxOrder) -> int:
     return 1 + lane(order.roll, _COUNT_LANE, 25_000)
 
 
-def refund_due(order: Order, remains: int) -> int:
+def refund_due(order: SandboxOrder, remains: int) -> int:
     """Micros that go back when so much stays undelivered: all of it, or the share rounded down to five decimals."""
     if remains == order.quantity:
         return order.charge_micros
     return order.charge_micros * remains // (order.quantity * CUSTOMER_STEP_MICROS) * CUSTOMER_STEP_MICROS
 
 
-def refill_status_at(refill: Refill, tick: int) -> RefillStatus:
+def refill_status_at(refill: SandboxRefill, tick: int) -> RefillStatus:
     """Where a refill task is at `tick`."""
     age = tick - refill.tick
     if age < _REFILL_STARTS:

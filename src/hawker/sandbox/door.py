@@ -2,19 +2,19 @@
 
 from hawker.core.errors import Refusal
 from hawker.protocol.request import Request, read_request
-from hawker.sandbox.api import Outcome, answer, refused
-from hawker.sandbox.entries import Call
-from hawker.sandbox.exchange import Exchange
+from hawker.sandbox.api import ApiOutcome, answer, refused
+from hawker.sandbox.entries import CallSeen
+from hawker.sandbox.exchange import SandboxExchange
 from hawker.sandbox.faults import Hit
-from hawker.sandbox.replies import Reply
+from hawker.sandbox.replies import SandboxReply
 from hawker.sandbox.sandbox import Sandbox
 from hawker.sandbox.spoil import Spoilt, spoil
 from hawker.sandbox.timeline import Moment
 
-_NOT_EXECUTED = Outcome(b"")
+_NOT_EXECUTED = ApiOutcome(b"")
 
 
-def answer_call(sandbox: Sandbox, exchange: Exchange) -> Reply:
+def answer_call(sandbox: Sandbox, exchange: SandboxExchange) -> SandboxReply:
     """The reply to one call, which is on record before anything is sent, whatever then becomes of the connection."""
     moment = sandbox.catch_up()
     try:
@@ -29,7 +29,7 @@ def answer_call(sandbox: Sandbox, exchange: Exchange) -> Reply:
     except Refusal as refusal:
         outcome = refused(refusal)
         _record(sandbox, exchange, _unread(exchange), moment, outcome, None)
-        return Reply(outcome.body)
+        return SandboxReply(outcome.body)
     number = sandbox.calls_by_action[request.action]
     before = _id_before(sandbox, request)
     hit = sandbox.faults.draw(sandbox.config.seed, request.action, number)
@@ -37,7 +37,7 @@ def answer_call(sandbox: Sandbox, exchange: Exchange) -> Reply:
     outcome = answer(sandbox.panel, request, moment) if executes else _NOT_EXECUTED
     _record(sandbox, exchange, request, moment, outcome, hit)
     if hit is None:
-        return Reply(outcome.body)
+        return SandboxReply(outcome.body)
     return spoil(Spoilt(hit, request.action, number, outcome, before))
 
 
@@ -49,7 +49,7 @@ def _id_before(sandbox: Sandbox, request: Request) -> int | None:
     return next((r.id for r in reversed(panel.refills.values()) if panel.orders[r.order].key == request.key), None)
 
 
-def _unread(exchange: Exchange) -> Request:
+def _unread(exchange: SandboxExchange) -> Request:
     """What goes on record for a request that could not be read: the head of its raw text."""
     raw = {"query": exchange.query, "body": exchange.body}
     return Request(
@@ -58,9 +58,9 @@ def _unread(exchange: Exchange) -> Request:
 
 
 def _record(
-    sandbox: Sandbox, exchange: Exchange, request: Request, moment: Moment, outcome: Outcome, hit: Hit | None
+    sandbox: Sandbox, exchange: SandboxExchange, request: Request, moment: Moment, outcome: ApiOutcome, hit: Hit | None
 ) -> None:
-    call = Call(
+    call = CallSeen(
         n=sandbox.calls.next_number,
         at=moment.now,
         key=request.key,

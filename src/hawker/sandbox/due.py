@@ -10,7 +10,7 @@ from urllib.parse import quote
 from hawker.sandbox.catalogue import SERVICES
 from hawker.sandbox.chance import lane, roll
 from hawker.sandbox.delivery import FINAL, delivery_at, ends_at, refund_due
-from hawker.sandbox.entries import Order, Refunded, Subscription
+from hawker.sandbox.entries import Refunded, SandboxOrder, SandboxSubscription
 from hawker.sandbox.fates import left_by, read_wish
 from hawker.sandbox.panel import Panel
 from hawker.sandbox.timeline import HOUR, MINUTE, Moment
@@ -31,7 +31,7 @@ def catch_up(panel: Panel, moment: Moment) -> None:
             _refund(panel, order, tick)
 
 
-def schedule(panel: Panel, order: Order) -> None:
+def schedule(panel: Panel, order: SandboxOrder) -> None:
     """Note when to look at an order next; also after a cancel, and for each order read from the journal."""
     tick = _next_due(panel, order)
     if tick is not None:
@@ -44,7 +44,7 @@ def wake_waiting(panel: Panel, key: str, tick: int) -> None:
         heappush(panel.due, (tick, order_id))
 
 
-def _next_due(panel: Panel, order: Order) -> int | None:
+def _next_due(panel: Panel, order: SandboxOrder) -> int | None:
     made = len(panel.children.get(order.id, ()))
     if order.subscription is not None:
         return next_post_tick(order, order.subscription, made)
@@ -57,7 +57,7 @@ def _next_due(panel: Panel, order: Order) -> int | None:
 # --- refunds ---------------------------------------------------------------------------------------
 
 
-def _refund(panel: Panel, order: Order, tick: int) -> None:
+def _refund(panel: Panel, order: SandboxOrder, tick: int) -> None:
     """Pay back what an ended order did not deliver, once."""
     delivery = delivery_at(order, tick)
     if order.refunded_micros or delivery.status not in FINAL:
@@ -71,7 +71,7 @@ def _refund(panel: Panel, order: Order, tick: int) -> None:
 # --- drip-feed -------------------------------------------------------------------------------------
 
 
-def _next_run_tick(order: Order, made: int) -> int | None:
+def _next_run_tick(order: SandboxOrder, made: int) -> int | None:
     cancel = order.cancel_tick
     if made == order.runs or (cancel is not None and order.refunded_micros):
         return None
@@ -79,7 +79,7 @@ def _next_run_tick(order: Order, made: int) -> int | None:
     return tick if cancel is None else min(tick, cancel)
 
 
-def _start_run(panel: Panel, order: Order, tick: int, moment: Moment) -> None:
+def _start_run(panel: Panel, order: SandboxOrder, tick: int, moment: Moment) -> None:
     """Make the run that is due; after a cancel, pay back the runs that will never be."""
     made = len(panel.children.get(order.id, ()))
     if _next_run_tick(order, made) != tick:
@@ -95,12 +95,12 @@ def _start_run(panel: Panel, order: Order, tick: int, moment: Moment) -> None:
     schedule(panel, order)
 
 
-def _run(panel: Panel, order: Order, made: int, moment: Moment) -> Order:
+def _run(panel: Panel, order: SandboxOrder, made: int, moment: Moment) -> SandboxOrder:
     """The next run: it shares its parent's fate, and its charge is the next slice of the parent's."""
     quantity = order.quantity // order.runs
     service = SERVICES[order.service]
     before = service.charge_micros(quantity * made) if made else 0
-    return Order(
+    return SandboxOrder(
         id=panel.next_order_id,
         key=order.key,
         service=order.service,
@@ -120,7 +120,7 @@ def _run(panel: Panel, order: Order, made: int, moment: Moment) -> Order:
 # --- subscriptions ---------------------------------------------------------------------------------
 
 
-def next_post_tick(order: Order, subscription: Subscription, made: int) -> int | None:
+def next_post_tick(order: SandboxOrder, subscription: SandboxSubscription, made: int) -> int | None:
     """When the next post's order is due, of which `made` were made; None when there will be no more.
 
     Posts that exist already are ordered for at once; a new one appears about every hour.
@@ -137,7 +137,9 @@ def next_post_tick(order: Order, subscription: Subscription, made: int) -> int |
     return None if ends and tick >= min(ends) else tick
 
 
-def _order_for_post(panel: Panel, order: Order, subscription: Subscription, tick: int, moment: Moment) -> None:
+def _order_for_post(
+    panel: Panel, order: SandboxOrder, subscription: SandboxSubscription, tick: int, moment: Moment
+) -> None:
     """Make the order for the post that is due, or have the subscription wait for funds."""
     made = len(panel.children.get(order.id, ()))
     due = next_post_tick(order, subscription, made)
@@ -152,13 +154,15 @@ def _order_for_post(panel: Panel, order: Order, subscription: Subscription, tick
     schedule(panel, order)
 
 
-def _post_order(panel: Panel, order: Order, subscription: Subscription, made: int, moment: Moment) -> Order:
+def _post_order(
+    panel: Panel, order: SandboxOrder, subscription: SandboxSubscription, made: int, moment: Moment
+) -> SandboxOrder:
     """The order for one post: of a quantity between the subscription's bounds, with a fate of its own."""
     rolled = roll(order.roll, "order", made)
     quantity = subscription.minimum + lane(rolled, 3, subscription.maximum - subscription.minimum + 1)
     wish = read_wish(subscription.username)
     fate = wish.fate or panel.config.mix.draw(rolled)
-    return Order(
+    return SandboxOrder(
         id=panel.next_order_id,
         key=order.key,
         service=order.service,

@@ -5,10 +5,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from hawker.sandbox.fates import Fate
+from hawker.sandbox.fates import WireFate
 
 
-class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
+class SandboxSubscription(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a subscription was asked to do. `posts` None is unlimited; `expires_tick` None is never."""
 
     username: str
@@ -21,7 +21,7 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_tick: int | None = None
 
 
-class Order(msgspec.Struct, tag="order", tag_field="record", omit_defaults=True):
+class SandboxOrder(msgspec.Struct, tag="order", tag_field="record", omit_defaults=True):
     """One order: everything that its delivery is computed from.
 
     `quantity` is the whole of a drip-feed. `left` is what stays undelivered when it ends by its fate.
@@ -37,18 +37,18 @@ class Order(msgspec.Struct, tag="order", tag_field="record", omit_defaults=True)
     tick: int
     at: datetime
     roll: int
-    fate: Fate
+    fate: WireFate
     left: int = 0
     parent: int = 0
     runs: int = 0
     interval_minutes: int = 0
-    subscription: Subscription | None = None
+    subscription: SandboxSubscription | None = None
     marker: str = ""
     cancel_tick: int | None = None
     refunded_micros: int = 0
 
 
-class Refill(msgspec.Struct, tag="refill", tag_field="record", frozen=True):
+class SandboxRefill(msgspec.Struct, tag="refill", tag_field="record", frozen=True):
     """One refill task."""
 
     id: int
@@ -90,7 +90,7 @@ class Reset(msgspec.Struct, tag="reset", tag_field="record", frozen=True):
     """Orders, refills, calls and balances were forgotten; ids go on."""
 
 
-class Call(msgspec.Struct, tag="call", tag_field="record", frozen=True):
+class CallSeen(msgspec.Struct, tag="call", tag_field="record", frozen=True):
     """One call as it was received, and what came of it.
 
     `executed` tells whether the action was carried out at all (a fault may stand before it); `order`,
@@ -113,4 +113,4 @@ class Call(msgspec.Struct, tag="call", tag_field="record", frozen=True):
     fault: str | None = None
 
 
-Entry: TypeAlias = Order | Refill | CancelAsked | Refunded | Funded | Clocked | Reset | Call
+Entry: TypeAlias = SandboxOrder | SandboxRefill | CancelAsked | Refunded | Funded | Clocked | Reset | CallSeen

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Exchange:
+class SandboxExchange:
     """`connection` numbers the TCP connections; `local` tells whether its peer is on this machine."""
 
     method: str

@@ -24,7 +24,7 @@ _WISH = re.compile(r"[?&#](fate|remains|refill|cancel)=([a-z]+|[0-9]{1,12})(?=[&
 _FATE_LANE, _LEFT_LANE = 0, 3
 
 
-class Fate(StrEnum):
+class WireFate(StrEnum):
     """How an order ends when nobody cancels it first."""
 
     COMPLETED = "completed"
@@ -36,7 +36,7 @@ class Fate(StrEnum):
 class Wish:
     """What a link asks of the sandbox; None where it leaves that to chance."""
 
-    fate: Fate | None = None
+    fate: WireFate | None = None
     remains: int | None = None
     refill_rejected: bool | None = None
     cancel: str | None = None
@@ -44,7 +44,7 @@ class Wish:
 
 CANCELS = ("taken", "refused", "ignored")
 _NO_WISH = Wish()
-_FATES = {fate.value: fate for fate in Fate}
+_FATES = {fate.value: fate for fate in WireFate}
 
 
 def read_wish(link: str) -> Wish:
@@ -82,19 +82,19 @@ class FateMix:
             raise ValueError(f"{text!r} is not a mix of fates such as 80,12,8 (completed, partial, canceled)")
         return cls(*map(int, match.groups()))
 
-    def draw(self, rolled: int) -> Fate:
+    def draw(self, rolled: int) -> WireFate:
         """The fate that a roll gets under this mix."""
         point = lane(rolled, _FATE_LANE, self.completed + self.partial + self.canceled)
         if point < self.completed:
-            return Fate.COMPLETED
-        return Fate.PARTIAL if point < self.completed + self.partial else Fate.CANCELED
+            return WireFate.COMPLETED
+        return WireFate.PARTIAL if point < self.completed + self.partial else WireFate.CANCELED
 
 
-def left_by(fate: Fate, wish: Wish, quantity: int, rolled: int) -> int:
+def left_by(fate: WireFate, wish: Wish, quantity: int, rolled: int) -> int:
     """How many of `quantity` stay undelivered; a partial leaves 10 to 80 % unless a number is wished."""
-    if fate is Fate.CANCELED:
+    if fate is WireFate.CANCELED:
         return quantity
-    if fate is Fate.COMPLETED or quantity == 1:
+    if fate is WireFate.COMPLETED or quantity == 1:
         return 0
     left = wish.remains if wish.remains is not None else quantity * (10 + lane(rolled, _LEFT_LANE, 71)) // 100
     return min(max(left, 1), quantity - 1)

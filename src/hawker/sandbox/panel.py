@@ -2,7 +2,7 @@
 
 from hawker.protocol.params import read_whole
 from hawker.sandbox.config import SandboxConfig
-from hawker.sandbox.entries import CancelAsked, Entry, Funded, Order, Refill, Refunded, Reset
+from hawker.sandbox.entries import CancelAsked, Entry, Funded, Refunded, Reset, SandboxOrder, SandboxRefill
 from hawker.sandbox.journal import Journal
 
 
@@ -16,9 +16,9 @@ class Panel:
         self.config = config
         self._journal = journal
         self.balances: dict[str, int] = {}
-        self.orders: dict[int, Order] = {}
+        self.orders: dict[int, SandboxOrder] = {}
         self.children: dict[int, list[int]] = {}
-        self.refills: dict[int, Refill] = {}
+        self.refills: dict[int, SandboxRefill] = {}
         self.last_refill: dict[int, int] = {}
         self.last_order: dict[str, int] = {}
         self.due: list[tuple[int, int]] = []
@@ -28,19 +28,19 @@ class Panel:
 
     # --- questions ---------------------------------------------------------------------------------
 
-    def find_order(self, key: str, asked: str) -> Order | None:
+    def find_order(self, key: str, asked: str) -> SandboxOrder | None:
         """The order asked for by its id as text, if it is this key's own: a foreign one does not exist."""
         number = read_whole(asked)
         order = self.orders.get(number) if number is not None else None
         return order if order is not None and order.key == key else None
 
-    def find_refill(self, key: str, asked: str) -> Refill | None:
+    def find_refill(self, key: str, asked: str) -> SandboxRefill | None:
         """The refill asked for, if it is of an order of this key."""
         number = read_whole(asked)
         refill = self.refills.get(number) if number is not None else None
         return refill if refill is not None and self.orders[refill.order].key == key else None
 
-    def children_of(self, order: Order) -> list[Order]:
+    def children_of(self, order: SandboxOrder) -> list[SandboxOrder]:
         """The orders made so far by a drip-feed or a subscription."""
         return [self.orders[child] for child in self.children.get(order.id, ())]
 
@@ -55,9 +55,9 @@ class Panel:
     def apply(self, entry: Entry) -> None:
         """Make a change that is in the journal already. Entries that are no matter of the panel change nothing."""
         match entry:
-            case Order():
+            case SandboxOrder():
                 self._apply_order(entry)
-            case Refill():
+            case SandboxRefill():
                 self.refills[entry.id] = entry
                 self.last_refill[entry.order] = entry.id
                 self.next_refill_id = max(self.next_refill_id, entry.id + 1)
@@ -83,7 +83,7 @@ class Panel:
         self.record(Reset())
         self.fund_new_keys()
 
-    def _apply_order(self, order: Order) -> None:
+    def _apply_order(self, order: SandboxOrder) -> None:
         self.orders[order.id] = order
         self.next_order_id = max(self.next_order_id, order.id + 1)
         parent = self.orders.get(order.parent)

@@ -8,22 +8,22 @@ from hawker.core.errors import Refusal
 from hawker.protocol.errors import IncorrectParameter, IncorrectService, QuantityAbove, QuantityBelow
 from hawker.protocol.params import Value, read_whole, write_date
 from hawker.protocol.service_types import OrderForm, QuantityRule, read_order_form
-from hawker.sandbox.catalogue import SERVICES, Service
+from hawker.sandbox.catalogue import SERVICES, SandboxService
 from hawker.sandbox.chance import roll
 from hawker.sandbox.due import schedule
-from hawker.sandbox.entries import Order, Subscription
-from hawker.sandbox.fates import Fate, left_by, read_wish
+from hawker.sandbox.entries import SandboxOrder, SandboxSubscription
+from hawker.sandbox.fates import WireFate, left_by, read_wish
 from hawker.sandbox.panel import Panel
 from hawker.sandbox.timeline import SECOND, Moment
 
 
-class NotEnoughFunds(Refusal):
+class SandboxFundsTooLow(Refusal):
     """The balance of the key does not cover the charge."""
 
     code: ClassVar[str] = "not_enough_funds"
 
 
-def place(panel: Panel, key: str, fields: Mapping[str, str], moment: Moment) -> Order:
+def place(panel: Panel, key: str, fields: Mapping[str, str], moment: Moment) -> SandboxOrder:
     """Make the order that `fields` ask for. Raises the Refusal of the first rule broken; then nothing has changed."""
     service = SERVICES.get(read_whole(fields.get("service", "")) or 0)
     if service is None:
@@ -39,7 +39,7 @@ def place(panel: Panel, key: str, fields: Mapping[str, str], moment: Moment) -> 
     return order
 
 
-def _plain(panel: Panel, key: str, service: Service, form: OrderForm, moment: Moment) -> Order:
+def _plain(panel: Panel, key: str, service: SandboxService, form: OrderForm, moment: Moment) -> SandboxOrder:
     quantity, runs = form.quantity or 0, form.runs or 0
     if runs and not service.offered.dripfeed:
         raise IncorrectParameter(name="runs")
@@ -47,11 +47,11 @@ def _plain(panel: Panel, key: str, service: Service, form: OrderForm, moment: Mo
     _check_bounds(service, quantity, whole)
     charge_micros = service.charge_micros(whole)
     if panel.balances[key] < charge_micros:
-        raise NotEnoughFunds
+        raise SandboxFundsTooLow
     rolled = roll(panel.config.seed, "order", panel.next_order_id)
     wish = read_wish(form.link)
     fate = wish.fate or panel.config.mix.draw(rolled)
-    return Order(
+    return SandboxOrder(
         id=panel.next_order_id,
         key=key,
         service=service.offered.service,
@@ -68,7 +68,7 @@ def _plain(panel: Panel, key: str, service: Service, form: OrderForm, moment: Mo
     )
 
 
-def _check_bounds(service: Service, least: int, most: int) -> None:
+def _check_bounds(service: SandboxService, least: int, most: int) -> None:
     if service.type.quantity is QuantityRule.FIXED:
         return
     if least < service.offered.minimum:
@@ -77,13 +77,13 @@ def _check_bounds(service: Service, least: int, most: int) -> None:
         raise QuantityAbove(maximum=service.offered.maximum)
 
 
-def _subscription(panel: Panel, key: str, service: Service, form: OrderForm, moment: Moment) -> Order:
+def _subscription(panel: Panel, key: str, service: SandboxService, form: OrderForm, moment: Moment) -> SandboxOrder:
     """A subscription costs nothing itself, but is not taken without the funds for its smallest order."""
     subscription = _read_subscription(form, moment)
     _check_bounds(service, subscription.minimum, subscription.maximum)
     if panel.balances[key] < service.charge_micros(subscription.minimum):
-        raise NotEnoughFunds
-    return Order(
+        raise SandboxFundsTooLow
+    return SandboxOrder(
         id=panel.next_order_id,
         key=key,
         service=service.offered.service,
@@ -93,14 +93,14 @@ def _subscription(panel: Panel, key: str, service: Service, form: OrderForm, mom
         tick=moment.tick,
         at=moment.now,
         roll=roll(panel.config.seed, "order", panel.next_order_id),
-        fate=Fate.COMPLETED,
+        fate=WireFate.COMPLETED,
         subscription=subscription,
     )
 
 
-def _read_subscription(form: OrderForm, moment: Moment) -> Subscription:
+def _read_subscription(form: OrderForm, moment: Moment) -> SandboxSubscription:
     asked, expiry = form.extra, form.extra.get("expiry")
-    return Subscription(
+    return SandboxSubscription(
         username=str(asked["username"]),
         minimum=_whole(asked["min"]),
         maximum=_whole(asked["max"]),

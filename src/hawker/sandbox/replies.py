@@ -31,7 +31,7 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SandboxReply:
     """One answer. `seconds` is waited before anything is sent; `missing_bytes` of the body are announced but cut."""
 
     body: bytes

@@ -3,18 +3,18 @@
 from hawker.protocol.replies import plain_error_reply
 from hawker.sandbox.control import answer_control
 from hawker.sandbox.door import answer_call
-from hawker.sandbox.exchange import Exchange
+from hawker.sandbox.exchange import SandboxExchange
 from hawker.sandbox.feed import PATH, answer_feed
-from hawker.sandbox.replies import Reply
+from hawker.sandbox.replies import SandboxReply
 from hawker.sandbox.sandbox import Sandbox
 
 _API = ("/api/v2", "/api/v2/")
-_NOT_FOUND = Reply(b'{"error":"Incorrect request"}', 404)
-_HEALTHY = Reply(b'{"ok":true}')
-_UNAVAILABLE = Reply(plain_error_reply("unavailable"), 503)
+_NOT_FOUND = SandboxReply(b'{"error":"Incorrect request"}', 404)
+_HEALTHY = SandboxReply(b'{"ok":true}')
+_UNAVAILABLE = SandboxReply(plain_error_reply("unavailable"), 503)
 
 
-def route(sandbox: Sandbox, exchange: Exchange) -> Reply:
+def route(sandbox: Sandbox, exchange: SandboxExchange) -> SandboxReply:
     """The reply to one HTTP request. What it changed is in the journal before the reply is returned."""
     if exchange.path in _API:
         reply = answer_call(sandbox, exchange)

@@ -5,7 +5,7 @@ from collections import Counter
 from hawker.sandbox.calls import CallLog
 from hawker.sandbox.config import SandboxConfig
 from hawker.sandbox.due import catch_up, schedule, wake_waiting
-from hawker.sandbox.entries import Call, Clocked, Funded, Reset
+from hawker.sandbox.entries import CallSeen, Clocked, Funded, Reset
 from hawker.sandbox.faults import ACTIONS, Faults
 from hawker.sandbox.journal import Journal
 from hawker.sandbox.panel import Panel
@@ -43,7 +43,7 @@ class Sandbox:
         for entry in self.journal.load():
             if isinstance(entry, Clocked):
                 bend = entry
-            elif isinstance(entry, Call):
+            elif isinstance(entry, CallSeen):
                 self._keep(entry)
             else:
                 self.panel.apply(entry)
@@ -62,12 +62,12 @@ class Sandbox:
         catch_up(self.panel, moment)
         return moment
 
-    def record_call(self, call: Call) -> None:
+    def record_call(self, call: CallSeen) -> None:
         """Keep a call for the tests that ask what was really received."""
         self.journal.write(call)
         self._keep(call)
 
-    def _keep(self, call: Call) -> None:
+    def _keep(self, call: CallSeen) -> None:
         self.calls.add(call)
         self.calls_by_action[call.action if call.action in ACTIONS else "other"] += 1
         if call.fault is not None:

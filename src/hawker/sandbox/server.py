@@ -13,7 +13,7 @@ import msgspec
 import uvloop
 
 from hawker.sandbox.config import SandboxConfig
-from hawker.sandbox.connection import Connection
+from hawker.sandbox.connection import SandboxConnection
 from hawker.sandbox.routes import route
 from hawker.sandbox.sandbox import Sandbox
 
@@ -29,13 +29,13 @@ async def opened(config: SandboxConfig) -> AsyncIterator[str]:
     with a sentence for a state folder that is in use or unreadable.
     """
     sandbox = Sandbox(config)
-    alive: set[Connection] = set()
+    alive: set[SandboxConnection] = set()
     numbers = itertools.count(1)
     answerer = partial(route, sandbox)
     try:
         listener = _listen(config)
         server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(answerer, next(numbers), alive), sock=listener, backlog=_BACKLOG
+            lambda: SandboxConnection(answerer, next(numbers), alive), sock=listener, backlog=_BACKLOG
         )
         try:
             yield _url_of(listener)

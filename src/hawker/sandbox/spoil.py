@@ -6,10 +6,10 @@ from typing import NamedTuple
 import msgspec
 
 from hawker.protocol.replies import order_reply, plain_error_reply
-from hawker.sandbox.api import Outcome
+from hawker.sandbox.api import ApiOutcome
 from hawker.sandbox.faults import Hit
 from hawker.sandbox.loose import loosen
-from hawker.sandbox.replies import HTML, Effect, Reply
+from hawker.sandbox.replies import HTML, Effect, SandboxReply
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,96 +32,96 @@ class Spoilt(NamedTuple):
     hit: Hit
     action: str
     number: int
-    outcome: Outcome
+    outcome: ApiOutcome
     before: int | None
 
 
-def spoil(spoilt: Spoilt) -> Reply:
+def spoil(spoilt: Spoilt) -> SandboxReply:
     """The answer that the fault gives in place of the right one (which is empty where nothing was carried out)."""
     return _SPOILERS[spoilt.hit.kind.name](spoilt)
 
 
-def _late(spoilt: Spoilt) -> Reply:
-    return Reply(spoilt.outcome.body, seconds=spoilt.hit.seconds)
+def _late(spoilt: Spoilt) -> SandboxReply:
+    return SandboxReply(spoilt.outcome.body, seconds=spoilt.hit.seconds)
 
 
-def _hang(spoilt: Spoilt) -> Reply:
-    return Reply(b"", effect=Effect.HANG, seconds=spoilt.hit.seconds)
+def _hang(spoilt: Spoilt) -> SandboxReply:
+    return SandboxReply(b"", effect=Effect.HANG, seconds=spoilt.hit.seconds)
 
 
-def _reset(spoilt: Spoilt) -> Reply:
+def _reset(spoilt: Spoilt) -> SandboxReply:
     del spoilt
-    return Reply(b"", effect=Effect.RESET)
+    return SandboxReply(b"", effect=Effect.RESET)
 
 
-def _bad_gateway(spoilt: Spoilt) -> Reply:
+def _bad_gateway(spoilt: Spoilt) -> SandboxReply:
     del spoilt
-    return Reply(_BAD_GATEWAY_PAGE, 502, HTML)
+    return SandboxReply(_BAD_GATEWAY_PAGE, 502, HTML)
 
 
-def _html(spoilt: Spoilt) -> Reply:
+def _html(spoilt: Spoilt) -> SandboxReply:
     del spoilt
-    return Reply(_GATE_PAGE, content_type=HTML)
+    return SandboxReply(_GATE_PAGE, content_type=HTML)
 
 
-def _empty(spoilt: Spoilt) -> Reply:
+def _empty(spoilt: Spoilt) -> SandboxReply:
     del spoilt
-    return Reply(b"")
+    return SandboxReply(b"")
 
 
-def _truncated(spoilt: Spoilt) -> Reply:
+def _truncated(spoilt: Spoilt) -> SandboxReply:
     """Cut in the middle, so that no shorter JSON value is left standing by chance."""
     body = spoilt.outcome.body
     kept = body[: max(1, len(body) * 2 // 3)]
     if spoilt.hit.turn:
-        return Reply(kept, effect=Effect.CUT, missing_bytes=len(body) - len(kept))
-    return Reply(kept)
+        return SandboxReply(kept, effect=Effect.CUT, missing_bytes=len(body) - len(kept))
+    return SandboxReply(kept)
 
 
-def _wrong_types(spoilt: Spoilt) -> Reply:
-    return Reply(loosen(spoilt.action, spoilt.outcome.body, spoilt.hit.turn))
+def _wrong_types(spoilt: Spoilt) -> SandboxReply:
+    return SandboxReply(loosen(spoilt.action, spoilt.outcome.body, spoilt.hit.turn))
 
 
-def _duplicate_id(spoilt: Spoilt) -> Reply:
+def _duplicate_id(spoilt: Spoilt) -> SandboxReply:
     made, before = spoilt.outcome.order, spoilt.before
     if spoilt.outcome.refills and before is not None:
-        return Reply(_encode({"refill": str(before)}))
-    return Reply(spoilt.outcome.body if made is None or before is None else order_reply(before))
+        return SandboxReply(_encode({"refill": str(before)}))
+    return SandboxReply(spoilt.outcome.body if made is None or before is None else order_reply(before))
 
 
-def _out_of_funds(spoilt: Spoilt) -> Reply:
+def _out_of_funds(spoilt: Spoilt) -> SandboxReply:
     del spoilt
-    return Reply(plain_error_reply("not_enough_funds"))
+    return SandboxReply(plain_error_reply("not_enough_funds"))
 
 
-def _active_order(spoilt: Spoilt) -> Reply:
+def _active_order(spoilt: Spoilt) -> SandboxReply:
     del spoilt
-    return Reply(plain_error_reply("active_order"))
+    return SandboxReply(plain_error_reply("active_order"))
 
 
-def _rate_limit(spoilt: Spoilt) -> Reply:
+def _rate_limit(spoilt: Spoilt) -> SandboxReply:
     if spoilt.hit.turn:
-        return Reply(b"<html><body>429 Too Many Requests</body></html>", 429, HTML)
-    return Reply(plain_error_reply("too_many_requests"), 429)
+        return SandboxReply(b"<html><body>429 Too Many Requests</body></html>", 429, HTML)
+    return SandboxReply(plain_error_reply("too_many_requests"), 429)
 
 
-def _both(spoilt: Spoilt) -> Reply:
+def _both(spoilt: Spoilt) -> SandboxReply:
     made = {"order": spoilt.outcome.order} if spoilt.outcome.order is not None else None
     if spoilt.outcome.refills:
         made = {"refill": spoilt.outcome.refills[0]}
-    return Reply(_encode(made | {"error": "Something went wrong"}) if made is not None else spoilt.outcome.body)
+    return SandboxReply(_encode(made | {"error": "Something went wrong"}) if made is not None else spoilt.outcome.body)
 
 
-def _error_key(spoilt: Spoilt) -> Reply:
-    return Reply(_encode({"error": _ERROR_KEYS[spoilt.number % len(_ERROR_KEYS)]}))
+def _error_key(spoilt: Spoilt) -> SandboxReply:
+    return SandboxReply(_encode({"error": _ERROR_KEYS[spoilt.number % len(_ERROR_KEYS)]}))
 
 
-def _redirect(spoilt: Spoilt) -> Reply:
+def _redirect(spoilt: Spoilt) -> SandboxReply:
     del spoilt
-    return Reply(b"", 302, HTML, location=b"/login")
+    return SandboxReply(b"", 302, HTML, location=b"/login")
 
 
-_SPOILERS: dict[str, Callable[[Spoilt], Reply]] = {
+_SPOILERS: dict[str, Callable[[Spoilt], SandboxReply]] = {
     "delay": _late,
     "hang-after-accept": _hang,
     "reset-before-accept": _reset,

@@ -5,7 +5,7 @@ from hawker.sandbox.catalogue import SERVICES
 from hawker.sandbox.chance import hits, lane, roll
 from hawker.sandbox.delivery import ends_at, refill_status_at
 from hawker.sandbox.due import schedule
-from hawker.sandbox.entries import CancelAsked, Order, Refill
+from hawker.sandbox.entries import CancelAsked, SandboxOrder, SandboxRefill
 from hawker.sandbox.fates import read_wish
 from hawker.sandbox.panel import Panel
 from hawker.sandbox.timeline import DAY, HOUR, MINUTE, Moment
@@ -15,7 +15,7 @@ _CANCEL_TAKES = MINUTE
 _REFILLABLE = (OrderStatus.COMPLETED, OrderStatus.PARTIAL)
 
 
-def ask_cancel(panel: Panel, order: Order, moment: Moment) -> str | None:
+def ask_cancel(panel: Panel, order: SandboxOrder, moment: Moment) -> str | None:
     """Ask for a cancel. None when it was taken (the outcome shows in the status), else the code of the error text.
 
     It takes effect one to three minutes later: Canceled, or Partial where something was delivered by then.
@@ -47,7 +47,7 @@ def _answer_to_cancel(panel: Panel, rolled: int) -> str:
     return "ignored" if hits(rolled, panel.config.cancel_refused + panel.config.cancel_ignored) else "taken"
 
 
-def ask_refill(panel: Panel, order: Order, moment: Moment) -> int | str:
+def ask_refill(panel: Panel, order: SandboxOrder, moment: Moment) -> int | str:
     """Ask for a refill. The new refill's id, or the code of the error text."""
     if not SERVICES[order.service].offered.refill or order.subscription is not None:
         return "refill_disabled"
@@ -64,14 +64,14 @@ def ask_refill(panel: Panel, order: Order, moment: Moment) -> int | str:
     return _open_refill(panel, order, moment)
 
 
-def _ended_tick(panel: Panel, order: Order) -> int:
+def _ended_tick(panel: Panel, order: SandboxOrder) -> int:
     return max(map(ends_at, panel.children_of(order))) if order.runs else ends_at(order)
 
 
-def _open_refill(panel: Panel, order: Order, moment: Moment) -> int:
+def _open_refill(panel: Panel, order: SandboxOrder, moment: Moment) -> int:
     rolled = roll(panel.config.seed, "refill", panel.next_refill_id)
     wished = read_wish(order.link).refill_rejected
     rejected = hits(rolled, panel.config.refill_rejected) if wished is None else wished
-    refill = Refill(id=panel.next_refill_id, order=order.id, tick=moment.tick, rejected=rejected)
+    refill = SandboxRefill(id=panel.next_refill_id, order=order.id, tick=moment.tick, rejected=rejected)
     panel.record(refill)
     return refill.id

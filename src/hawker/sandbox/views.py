@@ -7,8 +7,8 @@ import msgspec
 from hawker.core.money import format_micros
 from hawker.protocol.replies import status_object
 from hawker.protocol.statuses import OrderStatus, SubscriptionStatus
-from hawker.sandbox.delivery import FINAL, Delivery, delivery_at
-from hawker.sandbox.entries import Order, Subscription
+from hawker.sandbox.delivery import FINAL, DeliveryPlan, delivery_at
+from hawker.sandbox.entries import SandboxOrder, SandboxSubscription
 from hawker.sandbox.panel import Panel
 
 _encode = msgspec.json.Encoder().encode
@@ -26,7 +26,7 @@ class View:
     extra: dict[str, str | list[str]] | None = None
 
 
-def view_of(panel: Panel, order: Order, tick: int) -> View:
+def view_of(panel: Panel, order: SandboxOrder, tick: int) -> View:
     """The order at `tick`; the panel must have caught up to it."""
     if order.subscription is not None:
         return _subscription_view(panel, order, order.subscription, tick)
@@ -36,7 +36,7 @@ def view_of(panel: Panel, order: Order, tick: int) -> View:
     return View(status, start_count, remains, order.charge_micros - order.refunded_micros, order.refunded_micros)
 
 
-def status_text(panel: Panel, order: Order, tick: int) -> str:
+def status_text(panel: Panel, order: SandboxOrder, tick: int) -> str:
     """The order's `status` object as JSON: `{charge,start_count,status,remains,currency}`.
 
     A drip-feed adds `runs` (started so far) and `orders`, a subscription `posts` (ordered for so far),
@@ -60,7 +60,7 @@ def is_finished(view: View) -> bool:
     return view.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAUSED)
 
 
-def row_of(panel: Panel, order: Order, tick: int) -> dict[str, object]:
+def row_of(panel: Panel, order: SandboxOrder, tick: int) -> dict[str, object]:
     """The order as the control door lists it: what was asked, what became of it, what will."""
     view = view_of(panel, order, tick)
     return {
@@ -81,7 +81,7 @@ def row_of(panel: Panel, order: Order, tick: int) -> dict[str, object]:
     }
 
 
-def _drip_view(panel: Panel, order: Order, tick: int) -> View:
+def _drip_view(panel: Panel, order: SandboxOrder, tick: int) -> View:
     runs = panel.children_of(order)
     deliveries = [delivery_at(run, tick) for run in runs]
     delivered = sum(run.quantity - delivery.remains for run, delivery in zip(runs, deliveries, strict=True))
@@ -97,7 +97,7 @@ def _drip_view(panel: Panel, order: Order, tick: int) -> View:
     )
 
 
-def _drip_status(deliveries: list[Delivery], quantity: int, delivered: int, *, all_started: bool) -> OrderStatus:
+def _drip_status(deliveries: list[DeliveryPlan], quantity: int, delivered: int, *, all_started: bool) -> OrderStatus:
     statuses = {delivery.status for delivery in deliveries}
     if not all_started or not statuses <= FINAL:
         return OrderStatus.PENDING if statuses <= {OrderStatus.PENDING} else OrderStatus.IN_PROGRESS
@@ -106,7 +106,7 @@ def _drip_status(deliveries: list[Delivery], quantity: int, delivered: int, *, a
     return OrderStatus.PARTIAL if delivered else OrderStatus.CANCELED
 
 
-def _subscription_view(panel: Panel, order: Order, subscription: Subscription, tick: int) -> View:
+def _subscription_view(panel: Panel, order: SandboxOrder, subscription: SandboxSubscription, tick: int) -> View:
     posts = panel.children_of(order)
     return View(
         status=_subscription_status(panel, order, subscription, tick),
@@ -122,7 +122,9 @@ def _subscription_view(panel: Panel, order: Order, subscription: Subscription, t
     )
 
 
-def _subscription_status(panel: Panel, order: Order, subscription: Subscription, tick: int) -> SubscriptionStatus:
+def _subscription_status(
+    panel: Panel, order: SandboxOrder, subscription: SandboxSubscription, tick: int
+) -> SubscriptionStatus:
     made = len(panel.children.get(order.id, ()))
     if subscription.posts is not None and made >= subscription.old_posts + subscription.posts:
         return SubscriptionStatus.COMPLETED

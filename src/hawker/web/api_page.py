@@ -11,7 +11,7 @@ from django.utils.html import escape
 
 from hawker.protocol.actions import ACTIONS, KEY, Action, example_order
 from hawker.protocol.errors import MEANINGS, TEXTS
-from hawker.protocol.params import MAX_LINES, Kind, Param
+from hawker.protocol.params import MAX_LINES, Param, ParamKind
 from hawker.protocol.reply_schemas import Schema, members_of
 from hawker.protocol.service_types import TYPES, QuantityRule, ServiceType
 from hawker.web.examples import curl_example, examples_of
@@ -102,19 +102,19 @@ def _param(param: Param) -> dict[str, Any]:
 
 def _takes(param: Param) -> str:
     match param.kind:
-        case Kind.LINK:
+        case ParamKind.LINK:
             return "http(s) address or @name"
-        case Kind.LINES:
+        case ParamKind.LINES:
             return f"one a line, up to {MAX_LINES:,}"
-        case Kind.CHOICE:
+        case ParamKind.CHOICE:
             return ", ".join(map(str, param.choices))
-        case Kind.TEXT | Kind.NAME:
+        case ParamKind.TEXT | ParamKind.NAME:
             return f"text, up to {param.max_length} characters"
-        case Kind.DATE:
+        case ParamKind.DATE:
             return "d/m/Y"
-        case Kind.COUNT:
+        case ParamKind.COUNT:
             return f"{param.minimum:,} to {param.maximum:,}"
-        case Kind.IDS:
+        case ParamKind.IDS:
             return "1,2,3"
         case _:
             return "whole number"

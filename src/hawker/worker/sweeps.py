@@ -12,21 +12,19 @@ import structlog
 from hawker.core.clock import Clock, SystemClock
 from hawker.core.errors import Unavailable
 from hawker.core.sql import Cursor, ask, in_transaction
-from hawker.orders.actions.holds import wake_held
-from hawker.orders.actions.settle import expire_leases
-from hawker.orders.actions.subscribe import is_due
+from hawker.orders import expire_leases, is_due, wake_held
 from hawker.orders.models import NO_PROVIDER, WorkKind
-from hawker.orders.queries.dispatch import FIND_DUE
-from hawker.posts.source import FindSource, find_source
+from hawker.orders.sending.queries import FIND_DUE
+from hawker.posts.registry import FindSource, find_source
 from hawker.providers.actions import Opener, open_access, read_access
+from hawker.providers.availability import note_unreachable
 from hawker.providers.errors import BadProvider, CannotConnect, NoSuchProvider
-from hawker.providers.health import note_unreachable
-from hawker.worker.asking import QUESTIONS, AskSweep
-from hawker.worker.dispatch import ERRANDS, DispatchSweep
-from hawker.worker.drip import DripSweep
+from hawker.worker.drip_feeds import DripSweep
+from hawker.worker.following import QUESTIONS, AskSweep
 from hawker.worker.outage import outage
-from hawker.worker.reconcile import ReconcileSweep
-from hawker.worker.subscribe import SubscribeSweep
+from hawker.worker.reconciling import ReconcileSweep
+from hawker.worker.sending import ERRANDS, DispatchSweep
+from hawker.worker.subscriptions import SubscribeSweep
 from hawker.worker.threads import in_thread
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from hawker.core.errors import Unavailable
 from hawker.core.settings import settings
 from hawker.health.check import check_when_due
 from hawker.limits.actions import forget_full
-from hawker.orders.actions.requests import forget_requests
+from hawker.orders import forget_requests
 from hawker.orders.models import WorkKind
 from hawker.worker.outage import outage
 from hawker.worker.sweeps import sweeps

@@ -6,13 +6,11 @@ import structlog
 
 from hawker.core.clock import Clock
 from hawker.core.errors import Unavailable
-from hawker.orders.actions.failover import look_again, move_stranded
-from hawker.orders.actions.mirror import record_balance
-from hawker.orders.actions.watch import watch_unknowns
-from hawker.providers.actions import Access, Opener, ask_balance, ask_services, read_access
+from hawker.orders import look_again, move_stranded, record_balance, watch_unknowns
+from hawker.providers.actions import Opener, ProviderAccess, ask_balance, ask_services, read_access
 from hawker.providers.balances import claim_checks
 from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider
-from hawker.providers.pricing import claim_syncs, sync_prices
+from hawker.providers.price_sync import claim_syncs, sync_prices
 from hawker.worker.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -38,7 +36,7 @@ async def _check(provider_id: int, clock: Clock, opener: Opener) -> None:
         log.warning("balance not known", provider=provider_id, why=str(error))
 
 
-async def ask_and_record(access: Access, clock: Clock, opener: Opener) -> None:
+async def ask_and_record(access: ProviderAccess, clock: Clock, opener: Opener) -> None:
     """Ask one provider for our balance there and keep the answer. Raises CannotConnect, CallFailed or Unavailable."""
     asked_at = clock.now()
     balance_micros, currency = await ask_balance(access, opener=opener)

@@ -1,4 +1,4 @@
--- The moves of orders/rules.py once more, where no code can pass by them. tests/orders compares the two.
+-- The moves of orders/transitions/rules.py once more, where no code can pass by them. tests/orders compares the two.
 CREATE FUNCTION check_order_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.state || '>' || NEW.state NOT IN (

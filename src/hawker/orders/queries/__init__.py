@@ -1,1 +1,0 @@
-"""The set SQL of orders, one module a verb. Each statement is named and described; values are arrays."""

@@ -79,9 +79,7 @@ def places(panel: Panel, sandbox: SandboxProcess) -> dict[str, int]:
     panel.clock.advance(seconds=1)
     panel.sweep()
     assert panel.order(sent)["state"] == "submitted"
-    correct_balance(
-        customer.account_id, 5, actor=ANNA, reason="a gift", now=panel.clock.now()
-    )
+    correct_balance(customer.account_id, 5, actor=ANNA, reason="a gift", now=panel.clock.now())
     return {"account": customer.account_id, "sent": sent, "waiting": panel.place(customer, panel.service())}
 
 

@@ -59,7 +59,9 @@ class Settings(BaseSettings):
     former_encryption_key: SecretStr | None = Field(
         None, min_length=1, description="The one before, which still reads what is not encrypted anew."
     )
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Lowest level of log lines that are written.")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="Lowest level of log lines that are written."
+    )
     api_get_writes: bool = Field(
         default=False, description="Allow add, refill and cancel by GET; keys in URLs end up in logs."
     )
@@ -160,8 +162,8 @@ class Settings(BaseSettings):
         """The secret key. Raises NotSetUp where the panel has none yet."""
         if self.secret_key is None:
             raise NotSetUp(
-                "there is no secret key yet: `hawker up` or `hawker migrate` makes one; where the panel runs "
-                "on another machine already, bring its secrets.toml along or set HAWKER_SECRET_KEY"
+                "there is no secret key yet: `hawker up` or `hawker migrate` makes one; if the panel runs "
+                "on another machine already, copy its secrets.toml or set HAWKER_SECRET_KEY"
             )
         return self.secret_key.get_secret_value()
 
@@ -197,7 +199,7 @@ class _FileVariables(EnvSettingsSource):
         except SettingsError as error:
             # The name and what is wrong, and nothing of what the file holds.
             named = [name for name in map(_file_variable, Settings.model_fields) if name in os.environ]
-            reason = getattr(error.__cause__, "strerror", None) or "it is no text in UTF-8"
+            reason = getattr(error.__cause__, "strerror", None) or "it is not UTF-8 text"
             raise UnreadableSettings(f"what {' or '.join(named)} names cannot be read: {reason}") from error
 
 

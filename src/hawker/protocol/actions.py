@@ -188,7 +188,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "balance",
         "User balance",
-        "What is left to spend.",
+        "The balance.",
         (),
         {},
         "BalanceReply",

@@ -146,7 +146,7 @@ class ProviderClient:
                 return await self._exchange(request, max_bytes)
         except TimeoutError as error:
             await self.close()
-            raise CallFailed(f"no whole answer within {deadline_seconds:g} s") from error
+            raise CallFailed(f"no complete response within {deadline_seconds:g} s") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
             await self.close()
             raise CallFailed(f"{type(error).__name__}: {error}") from error

@@ -76,11 +76,11 @@ def read_provider_url(text: str, *, allow_private: bool) -> ProviderUrl:
     if "@" in parts.netloc or parts.fragment:
         raise BadProvider("the address must not hold a user name, password or fragment")
     if parts.scheme == "http" and not allow_private:
-        raise BadProvider("the address must begin with https:// (the key travels with every call)")
+        raise BadProvider("the address must begin with https:// (every call contains the key)")
     host = _read_host(parts.hostname, allow_private=allow_private)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not _TARGET.fullmatch(target):
-        raise BadProvider("what stands behind the host must be written in ASCII, with % where that needs it")
+        raise BadProvider("the part after the host must be ASCII, percent-encoded where needed")
     tls = parts.scheme == "https"
     return ProviderUrl(tls, host, port or (443 if tls else 80), target)
 
@@ -96,7 +96,7 @@ def _read_host(text: str, *, allow_private: bool) -> str:
     except ValueError:
         return _read_name(text, allow_private=allow_private)
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
-        raise BadProvider(f"{text!r}: an address with a zone leads nowhere but to this machine's own links")
+        raise BadProvider(f"{text!r}: an address with a zone is possible only on this machine's own network")
     if not allow_private and not is_public(address):
         raise BadProvider(not_public(text, str(address)))
     return str(address)
@@ -127,8 +127,7 @@ def _is_address(text: str) -> bool:
 def not_public(host: str, where: str) -> str:
     """The sentence for a host that leads to an address which is not public."""
     return (
-        f"{host} leads to {where}, which is not a public address; a panel of one's own "
-        "network has to be added with --allow-private"
+        f"{host} leads to {where}, which is not a public address; use --allow-private for a panel in your own network"
     )
 
 

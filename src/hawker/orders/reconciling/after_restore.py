@@ -58,7 +58,7 @@ def hold_restored(*, taken_at: datetime, now: datetime) -> Restored:
         ask(cursor, queries.INSERT_RESTORE, (taken_at, now))
         parameters = (FOREVER, PauseKind.MANUAL.value, f"{why}: see docs/operations.md before it is resumed")
         paused = [row[0] for row in ask(cursor, queries.PAUSE_ALL, parameters)]
-        _note_unknown(cursor, f"{why}: the panel may have cleared it up since", now)
+        _note_unknown(cursor, f"{why}: the panel may have resolved it since", now)
         doubt = Unknown(f"{why}: the panel may have sent it since")
         _doubt(cursor, [row[0] for row in ask(cursor, queries.FIND_SENDING)], doubt, now)
         orders = _doubt_orders(cursor, doubt, now)

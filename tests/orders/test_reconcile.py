@@ -216,7 +216,7 @@ def test_a_window_of_too_many_numbers_is_not_looked_at(story: Story) -> None:
     story.after()
     story.look()
     assert (story.state(order), story.looks()) == ("unknown", 0)
-    assert "more than may be asked about" in story.hold(order)
+    assert "more than one scan may ask for" in story.hold(order)
 
 
 def test_a_narrow_window_binds_where_the_whole_one_is_too_wide(story: Story) -> None:

@@ -54,7 +54,7 @@ def test_what_waits_is_sent_or_is_unknown_becomes_a_persons(story: Story) -> Non
         story.look()
     for order in (lost, sending, waiting):
         assert story.state(order) == "unknown"
-        assert story.hold(order) == "for a person: the panel was restored from a backup after the order was sent"
+        assert story.hold(order) == "for a person: the panel was restored from a backup after the send"
         assert story.made(order) == []
 
 

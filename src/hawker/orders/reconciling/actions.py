@@ -177,7 +177,7 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     """The first of an unknown's windows that can be looked at."""
     if survey.restored_at is not None and doubt.started_at <= survey.restored_at:
         # The panel may have cleared it up and sent it again, even to another provider: no window here tells.
-        return Later("the panel was restored from a backup after the order was sent", person=True)
+        return Later("the panel was restored from a backup after the send", person=True)
     if not survey.scans:
         return Later("scans are disabled for this provider (reconcile_scan)", person=True)
     if now < doubt.ended_at:
@@ -195,9 +195,7 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
             controls = _controls(cursor, survey, doubt, window, [*before, *after], _room(candidates))
             return Case(doubt.attempt_id, window, candidates, controls, known)
         sizes.append(window.numbers)
-    return Later(
-        f"its window holds {' or '.join(map(str, sizes))} order numbers, more than one scan may ask for", person=True
-    )
+    return Later(f"its window has {' or '.join(map(str, sizes))} numbers, more than one scan may ask for", person=True)
 
 
 def _room(candidates: Sequence[int]) -> int:

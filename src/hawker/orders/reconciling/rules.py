@@ -142,9 +142,7 @@ def _judge_orphans(
         return Later(f"orphans {_numbers(own)} match several orders: {names}", person=True)
     number = own[0] if possible[0] is None else possible[0]
     if charged is False:
-        return Later(
-            f"orphan {number} has its charge, but the balance shows that the order was not charged", person=True
-        )
+        return Later(f"orphan {number} has its charge, but the balance shows no charge", person=True)
     window = f"between {look.window.low.upstream_id} and {look.window.high.upstream_id}"
     only = "the only orphan with its charge" if len(own) == 1 else "the only orphan that matches,"
     return Bind(number, f"order {number}, {only} {window}: {_shown(look.orphans[number])}")

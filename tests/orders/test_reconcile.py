@@ -311,7 +311,7 @@ def test_few_orders_around_it_do_not_prove_that_it_was_not_made(story: Story) ->
     for _ in range(4):
         story.look(seconds=3600)
     assert story.state(order) == "unknown"
-    assert "only 6 orders" in story.hold(order)
+    assert "only 6 known orders" in story.hold(order)
 
 
 def test_the_balance_is_evidence_and_forbids_what_it_contradicts(story: Story) -> None:
@@ -326,7 +326,7 @@ def test_the_balance_is_evidence_and_forbids_what_it_contradicts(story: Story) -
     story.look(seconds=1)
     story.look()
     assert story.state(order) == "unknown"
-    assert "the balance says that it was charged" in story.hold(order)
+    assert "the balance shows that the order was charged" in story.hold(order)
     assert "it was charged" in story.panel.order(order)["attempts"][0]["steps"][-1]["text"]
 
 
@@ -395,5 +395,5 @@ def test_where_a_provider_runs_a_subscription_an_orphan_may_be_of_its_making(sto
     for _ in range(3):
         story.look(seconds=600)
     assert story.state(made) == "unknown"
-    assert "may be of a subscription" in story.hold(made)
+    assert "may belong to a subscription" in story.hold(made)
     assert story.state(lost) == "queued", "an empty window proves the same as ever"

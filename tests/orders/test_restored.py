@@ -46,7 +46,7 @@ def test_what_waits_is_sent_or_is_unknown_becomes_a_persons(story: Story) -> Non
         attempt = story.panel.order(order)["attempts"][-1]
         assert (story.state(order), attempt["state"]) == ("unknown", "unknown")
         assert "restored from a backup of" in attempt["evidence"]
-    assert "may have cleared it up since" in steps(story, lost)[-1]["text"]
+    assert "may have resolved it since" in steps(story, lost)[-1]["text"]
     resume(story)
     # By its window alone the lost one would be proved not to have been made, and be sent again.
     story.after()

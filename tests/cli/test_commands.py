@@ -90,7 +90,7 @@ def test_a_provider_is_tried_saved_imported_and_listed(panel: Panel, sandbox: Sa
     (listed,) = run("provider", "list")
     assert (listed["name"], listed["url"], listed["services"]) == ("acme", sandbox.url, 17)
     assert sandbox.key not in msgspec.json.encode(listed).decode()
-    assert refused("provider", "add", "acme", *own) == "there is a provider called 'acme' already"
+    assert refused("provider", "add", "acme", *own) == "a provider called 'acme' already exists"
     assert refused("provider", "import", "acme", "--category", "Flyer") == (
         "acme has no services in Flyer, so nothing was imported"
     )
@@ -99,7 +99,7 @@ def test_a_provider_is_tried_saved_imported_and_listed(panel: Panel, sandbox: Sa
 @pytest.mark.parametrize(
     ("url", "words", "sentence"),
     [
-        ("http://panel.example/api/v2", [], "the address must begin with https:// (the key travels with every call)"),
+        ("http://panel.example/api/v2", [], "the address must begin with https:// (every call contains the key)"),
         ("https://127.0.0.1/api/v2", [], "127.0.0.1 leads to 127.0.0.1, which is not a public address"),
         ("https://127.0.0.1:1/api/v2", ["--allow-private"], "no connection to 127.0.0.1: "),
         ("SANDBOX/api/v2", ["--allow-private"], "acme did not answer with a balance, so nothing was saved: Invalid AP"),

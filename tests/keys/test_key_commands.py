@@ -91,7 +91,7 @@ def test_a_key_is_brought_along_and_never_shown(server: ServeProcess, customer: 
         (("add", "EMAIL", "--address", "192.0.2.7/24"), "host bits"),
         (("add", "EMAIL", "--address", "example.com"), "neither an address nor a network"),
         (("add", "EMAIL", "--scope", "all"), "--scope is read or order"),
-        (("add", "EMAIL", "--expires", "2020-01-31"), "would have expired"),
+        (("add", "EMAIL", "--expires", "2020-01-31"), "expiry is in the past"),
         (("add", "EMAIL", "--expires", "soon"), "--expires is"),
         (("add", "EMAIL", "--expires", ""), "--expires is"),
         (("add", "EMAIL", "--label", "l" * 81), "80 characters"),

@@ -152,7 +152,7 @@ class Actions:
 
     def _cancel(self, grant: Grant, request: Request) -> Asked:
         _check_may_write(grant, request)
-        # A lone `order` is a list of one (protocol.md, Replies).
+        # A single `order` counts as a list of one.
         listed = request.fields.get("orders", request.fields.get("order"))
         if listed is None:
             raise IncorrectOrder

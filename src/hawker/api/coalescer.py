@@ -1,7 +1,7 @@
 """Gathering requests into batches: what arrives while a batch is in the database becomes the next one.
 
 An idle server runs a lone request at once; a busy one shares a transaction, its round trips, row locks
-and COMMIT among all that wait (design.md §1).
+and COMMIT among all that wait (docs/adr/0001-coalescing-with-set-sql.md).
 """
 
 import asyncio

@@ -18,7 +18,7 @@ LAST_CALL_SECONDS = 1.0
 """How long a stopping server leaves an idle connection open: a request that is on its way arrives by then."""
 
 API_PATHS = frozenset({b"/api/v2", b"/api/v2/"})
-"""Both answer alike, without a redirect: that would lose the body of a POST (protocol.md, Transport)."""
+"""Both answer alike, without a redirect: that would lose the body of a POST."""
 
 _METHODS = (b"GET ", b"POST ")
 _HEAD = re.compile(rb"(?:GET|POST) [^\r\n]+ HTTP/1\.1\r\n")

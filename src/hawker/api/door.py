@@ -99,7 +99,7 @@ class Door:
     # --- one request --------------------------------------------------------------------------------
 
     def take(self, exchange: Exchange) -> None:
-        """Answer one HTTP request: always JSON, 200 but for 304, 413, 429 and 503 (protocol.md, Transport).
+        """Answer one HTTP request: always JSON, 200 but for 304, 413, 429 and 503.
 
         Most requests show a key that was good a moment ago and ask for something that is gathered: those go
         straight into their batch, and its reply straight onto the wire. The others are waited for in a task.

@@ -83,7 +83,7 @@ class Listings:
         """The services at this account's rates, or a 304 where the client has just these. Raises Unavailable.
 
         A 304 is never sent to a client that did not ask for it by If-None-Match, but also to one that posts:
-        in this protocol POST is how everything is read (protocol.md, Transport).
+        in this protocol POST is how everything is read.
         """
         packed = accepts_gzip(accept_encoding)
         catalogue = self._held() or await self._fresh()

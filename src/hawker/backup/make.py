@@ -52,7 +52,7 @@ def make_backup(chosen: Settings, path: Path, told: Told) -> Manifest:
             failpoint("backup-dumped")
             files |= _write_settings(chosen, folder)
             if _secrets_on_disk(chosen) != before:
-                raise CannotBackUp("the secrets were changed meanwhile: back up again")
+                raise CannotBackUp("the secrets changed during the backup: run it again")
             manifest = Manifest(
                 format=FORMAT,
                 version=version("hawker"),

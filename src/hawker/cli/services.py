@@ -13,7 +13,7 @@ from hawker.core.clock import SystemClock
 app = typer.Typer(no_args_is_help=True)
 
 MAX_ID = 999_999_999_999
-"""What the protocol reads as a number (reliability.md)."""
+"""The largest number that the protocol accepts: 12 digits."""
 
 ServiceArgument = Annotated[int, typer.Argument(help="The service's number.", min=1, max=MAX_ID)]
 ServicesArgument = Annotated[list[int], typer.Argument(help="The services' numbers.", min=1, max=MAX_ID)]

@@ -34,7 +34,7 @@ FIGURES = {
         "hawker_upstream_seconds", "How long a provider took to answer a call.", ["provider", "action"], SECONDS
     ),
     "upstream_calls": Figure("hawker_upstream_calls_total", "Calls to a provider.", ["provider", "action", "outcome"]),
-    "attempts": Figure("hawker_attempts_total", "What was sent, and what came of it.", ["provider", "outcome"]),
+    "attempts": Figure("hawker_attempts_total", "Attempts by outcome.", ["provider", "outcome"]),
 }
 """By the names under which they are counted (core/tallies.py)."""
 

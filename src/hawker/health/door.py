@@ -106,8 +106,8 @@ def _why_not_ready() -> list[str]:
     except Unavailable:
         return ["the database does not answer"]
     except WrongCurrency:
-        return ["the balances are in another currency than the settings say"]
+        return ["the balances and the settings have different currencies"]
     except Exception:
         log.exception("not ready")
-        return ["something failed: the log says what"]
+        return ["an internal error: see the log"]
     return []

@@ -1,10 +1,10 @@
-"""A question that the event loop asks the database by itself, without a thread in between.
+"""A query that the event loop sends to the database itself, without a thread.
 
-For a batch whose statement is as small as that of balances a thread costs more than the batch: it and the loop take the
-interpreter from each other twenty times for one question (measured, docs/performance.md).
+For a statement as small as that of balances a thread costs more than the batch: the thread and the loop take the GIL
+from each other twenty times for one query (measured, docs/performance.md).
 
-It is a short cut and nothing else. Whatever is out of the ordinary (no connection yet, one that broke, an error, no
-answer in time) is left to the way that all other batches go, with its retries and its errors.
+It is an optimisation only. Whatever is out of the ordinary (no connection yet, a broken one, an error, a timeout) is
+left to the thread pool that runs all other batches, with its retries and its errors.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ Reply = TypeVar("Reply")
 Rows: TypeAlias = list[tuple[bytes, ...]]
 """Values as the database writes them; NULL is empty."""
 
-PATIENCE_SECONDS = 0.5
-"""How long an answer is waited for before the question is asked the other way."""
+TIMEOUT_SECONDS = 0.5
+"""How long to wait for the result before the thread pool runs the query."""
 
 RETRY_SECONDS = 1.0
-"""How often a connection is tried for."""
+"""Time between two attempts to connect."""
 
-_NAME = b"direct"
+_STATEMENT_NAME = b"async_query"
 
 log = structlog.get_logger(__name__)
 
 
-class Direct(Generic[Ask, Reply]):
+class AsyncQuery(Generic[Ask, Reply]):
     """A connection with one prepared statement, opened when it is first needed and again after it broke.
 
-    All but the opening happens in the event loop. One question at a time: for the others there is the other way.
+    All but the opening happens in the event loop. It runs one query at a time; the thread pool runs the others.
     """
 
     def __init__(
@@ -60,37 +60,37 @@ class Direct(Generic[Ask, Reply]):
         self._executor = executor
         self._raw: psycopg.Connection[tuple[object, ...]] | None = None
         self._tried_at = -RETRY_SECONDS
-        self._heard_on = -1
+        self._socket = -1
         self._opening = False
         self._closed = False
-        self._settle: Callable[[Rows | None], None] | None = None
+        self._on_rows: Callable[[Rows | None], None] | None = None
         self._rows: Rows | None = None
-        self._patience: asyncio.TimerHandle | None = None
+        self._timeout: asyncio.TimerHandle | None = None
         self.answered = 0
 
     def ask(self, asks: Sequence[Ask], then: Callable[[Sequence[Reply] | None], None]) -> bool:
-        """Ask, and have `then` called with the replies, or with None where they must be had the other way.
+        """Send the query and have `then` called with the replies, or with None where the thread pool must run it.
 
-        False, and `then` is never called, where nothing can be asked now.
+        Returns False, and never calls `then`, where nothing can be sent now.
         """
         raw = self._raw
-        if raw is None or self._settle is not None:
+        if raw is None or self._on_rows is not None:
             self._open()
             return False
         try:
-            raw.pgconn.send_query_prepared(_NAME, [self._write(asks)])
-            # A question is small: a socket that does not take it at once is one where something is wrong.
+            raw.pgconn.send_query_prepared(_STATEMENT_NAME, [self._write(asks)])
+            # A query is small: where the socket does not take it at once, something is wrong.
             if raw.pgconn.flush() != 0:
                 raise psycopg.OperationalError("the socket takes no more")
         except psycopg.Error as error:
             self._drop(str(error))
             return False
-        self._settle = partial(self._answer, asks, then)
-        self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._drop, "no answer in time")
+        self._on_rows = partial(self._answer, asks, then)
+        self._timeout = asyncio.get_running_loop().call_later(TIMEOUT_SECONDS, self._drop, "no answer in time")
         return True
 
     def close(self) -> None:
-        """Ask nothing more this way. What is under way is asked the other way."""
+        """Close the connection. The thread pool runs the query that is under way."""
         self._closed = True
         self._drop("closed")
 
@@ -106,7 +106,7 @@ class Direct(Generic[Ask, Reply]):
 
     def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
         raw = connect_apart()
-        prepared = raw.pgconn.prepare(_NAME, self._statement)
+        prepared = raw.pgconn.prepare(_STATEMENT_NAME, self._statement)
         if prepared.status != ExecStatus.COMMAND_OK:
             raw.close()
             raise psycopg.OperationalError(prepared.get_error_message())
@@ -116,34 +116,34 @@ class Direct(Generic[Ask, Reply]):
         self._opening = False
         error = None if opened.cancelled() else opened.exception()
         if opened.cancelled() or error is not None:
-            # Whoever asks is told by the other way, and so is the log.
+            # The thread pool raises and logs the same error.
             log.debug("not connected", why=str(error))
             return
         raw = opened.result()
         try:
             if self._closed:
                 raise psycopg.OperationalError("closed")
-            # A number of our own: the driver closes its socket as soon as it fails, and the loop would listen on.
-            self._heard_on = os.dup(raw.pgconn.socket)
+            # A duplicate: the driver closes its socket as soon as it fails, while the loop still watches the number.
+            self._socket = os.dup(raw.pgconn.socket)
         except (psycopg.Error, OSError) as failure:
             log.debug("connection dropped", why=str(failure))
             raw.close()
             return
         self._raw = raw
-        asyncio.get_running_loop().add_reader(self._heard_on, self._hear)
+        asyncio.get_running_loop().add_reader(self._socket, self._read_input)
 
     def _drop(self, why: str) -> None:
         raw, self._raw = self._raw, None
         if raw is not None:
             log.debug("connection dropped", why=why)
-            asyncio.get_running_loop().remove_reader(self._heard_on)
-            os.close(self._heard_on)
+            asyncio.get_running_loop().remove_reader(self._socket)
+            os.close(self._socket)
             raw.close()
         self._end(None)
 
     # --- the answer ---------------------------------------------------------------------------------
 
-    def _hear(self) -> None:
+    def _read_input(self) -> None:
         """Something has come: the answer, a part of it, a notice, or the end of the server."""
         assert self._raw is not None, "heard only while there is a connection"
         try:
@@ -151,7 +151,7 @@ class Direct(Generic[Ask, Reply]):
             pgconn.consume_input()
             if pgconn.status != ConnStatus.OK:
                 raise psycopg.OperationalError("the connection ended")
-            while self._settle is not None and not pgconn.is_busy():
+            while self._on_rows is not None and not pgconn.is_busy():
                 result = pgconn.get_result()
                 if result is None:
                     self._end(self._rows)
@@ -164,10 +164,10 @@ class Direct(Generic[Ask, Reply]):
             self._drop(str(error))
 
     def _end(self, rows: Rows | None) -> None:
-        settle, self._settle, self._rows = self._settle, None, None
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        settle, self._on_rows, self._rows = self._on_rows, None, None
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
         if settle is not None:
             settle(rows)
 
@@ -178,6 +178,6 @@ class Direct(Generic[Ask, Reply]):
                 replies = self._read(asks, rows)
                 self.answered += 1
             except Exception:
-                # The other way tells which of them it is, and answers its neighbours.
+                # The thread pool finds out which of them it is, and answers the others.
                 log.exception("rows cannot be read", asks=len(asks))
         then(replies)

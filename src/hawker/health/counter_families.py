@@ -1,4 +1,4 @@
-"""What the processes of a panel count, in the words of Prometheus: which figures there are, and how they are read."""
+"""The counters and histograms of /metrics: their names, labels and buckets, and their Prometheus families."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from hawker.core.tallies import MICROS, REST, SECONDS, SIZES, SUM, Key
+from hawker.core.counters import MICROS, REST, SECONDS, SIZES, SUM, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ FIGURES = {
     "upstream_calls": Figure("hawker_upstream_calls_total", "Calls to a provider.", ["provider", "action", "outcome"]),
     "attempts": Figure("hawker_attempts_total", "Attempts by outcome.", ["provider", "outcome"]),
 }
-"""By the names under which they are counted (core/tallies.py)."""
+"""By the names under which they are counted (core/counters.py)."""
 
 
-class Counted(Collector):
-    """The figures out of the tallies. What was counted under a name that is not known is left out."""
+class CounterFamilies(Collector):
+    """The families of what was counted. Counts under an unknown name are left out."""
 
     def __init__(self, counted: Mapping[Key, int]) -> None:
         self._by_name: defaultdict[str, dict[Key, int]] = defaultdict(dict)

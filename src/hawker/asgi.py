@@ -1,4 +1,4 @@
-"""The web process put together: which path goes to which front door."""
+"""The web process put together: which path goes to which front endpoint."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -10,10 +10,10 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
-from hawker.api.door import Door  # noqa: E402 - models may only be imported after set-up
-from hawker.core.collector import tune_collector  # noqa: E402
-from hawker.health.door import ROUTES, in_health_thread  # noqa: E402
-from hawker.health.tallies import keep_counting  # noqa: E402
+from hawker.api.endpoint import Endpoint  # noqa: E402 - models may only be imported after set-up
+from hawker.core.garbage_collection import tune_garbage_collector  # noqa: E402
+from hawker.health.counter_store import keep_writing_counts  # noqa: E402
+from hawker.health.endpoints import HEALTH_ROUTES, in_health_thread  # noqa: E402
 from hawker.web.urls import PUBLIC  # noqa: E402
 from hawker.worker.wake import Waker  # noqa: E402
 
@@ -23,18 +23,18 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class Application:
-    """Routes by exact path. API v2 does not come here: the server's connection hands it to the door, which it
+    """Routes by exact path. API v2 does not come here: the server's connection hands it to the endpoint, which it
     finds in the state of the lifespan (api/connection.py), so that it does not pay for the rest of the site.
     """
 
     def __init__(self) -> None:
-        self._door = Door(placed=Waker())
+        self._endpoint = Endpoint(placed=Waker())
         self._pages = ASGIHandler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             send = _kept_in_check(send)
-            health = ROUTES.get(scope["path"])
+            health = HEALTH_ROUTES.get(scope["path"])
             if health is None and scope["path"] not in PUBLIC:
                 await _say(send, 404)
             elif scope["method"] not in ("GET", "HEAD"):
@@ -44,19 +44,19 @@ class Application:
             else:
                 await self._pages(dict(scope), _without_body(receive), send)
         elif scope["type"] == "lifespan":
-            scope["state"]["door"] = self._door
+            scope["state"]["endpoint"] = self._endpoint
             await self._live(receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._door.start()
-                tune_collector()
-                self._counting = asyncio.create_task(keep_counting(in_health_thread))
+                await self._endpoint.start()
+                tune_garbage_collector()
+                self._counting = asyncio.create_task(keep_writing_counts(in_health_thread))
                 await send({"type": "lifespan.startup.complete"})
             else:
-                await self._door.stop()
+                await self._endpoint.stop()
                 self._counting.cancel()
                 await asyncio.gather(self._counting, return_exceptions=True)
                 await send({"type": "lifespan.shutdown.complete"})

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from psycopg import conninfo
 
-from hawker.core.database import PATIENCE, Access, database_url, session_options
+from hawker.core.database import CONNECTION_TIMEOUTS, DatabaseAccess, database_url, session_options
 from hawker.core.settings import settings
 
 _settings = settings()
-_access = Access(os.environ.get("HAWKER_DATABASE_ACCESS", "app"))
+_access = DatabaseAccess(os.environ.get("HAWKER_DATABASE_ACCESS", "app"))
 _address = {name: str(value) for name, value in conninfo.conninfo_to_dict(database_url(_settings, _access)).items()}
 
 SECRET_KEY = _settings.secret_key.get_secret_value() if _settings.secret_key else "unset"
@@ -59,7 +59,7 @@ DATABASES = {
         # A connection that broke while idle is replaced before its next use, not after it failed a customer.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            **PATIENCE,
+            **CONNECTION_TIMEOUTS,
             **_address,
             "options": session_options(_settings, _access),
             # Values travel apart from the statement, and statements of the hot path are prepared at once.

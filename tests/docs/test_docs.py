@@ -51,10 +51,10 @@ def test_every_service_type_has_its_parameters() -> None:
 
 
 def test_every_action_of_the_front_door_is_described() -> None:
-    from hawker.api.door import Door
+    from hawker.api.endpoint import Endpoint
 
     found = {row.split("`")[1] for row in rows(section(page("docs/api.md"), "## Actions"))}
-    agree("docs/api.md, table of actions,", sorted(Door().actions), sorted(found))
+    agree("docs/api.md, table of actions,", sorted(Endpoint().actions), sorted(found))
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from hawker.core.settings import settings
-from hawker.health.door import readyz
+from hawker.health.endpoints import readyz
 from hawker.ledger.models import Account
 from panel import Panel
 

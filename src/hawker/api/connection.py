@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hawker.api.exchange import Exchange
+from hawker.api.exchange import HttpExchange
 
 MAX_HEAD_BYTES = 131_072
 """Most that a request may have beside its body: a comments list in a query string fits."""
@@ -41,8 +41,8 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
-class Connection(HttpToolsProtocol):
-    """Hands requests of API v2 to the application's door as they are, past ASGI (see exchange.py).
+class HttpConnection(HttpToolsProtocol):
+    """Hands requests of API v2 to the application's endpoint as they are, past ASGI (see exchange.py).
 
     It declines the offer of HTTP/2 without encryption that Java's client sends with its first request.
 
@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol):
 
     The parser has no limits of its own: a stranger could fill the memory with one endless header, and
     with trailers after the body. Whatever is not body is counted, and refused past MAX_HEAD_BYTES.
-    Nor has it patience's end: a client that lets us wait is turned out (guests.py).
+    Nor has it patience's end: a client that lets us wait is turned out (connection_limits.py).
     """
 
     _first: bytes | None = b""
@@ -76,19 +76,19 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
-        if not self.app_state["door"].guests.let_in(self):
+        if not self.app_state["endpoint"].connection_limits.admit(self):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.app_state["door"].guests.see_off(self)
+        self.app_state["endpoint"].connection_limits.release(self)
         super().connection_lost(exc)
         # What refers to each other in a circle waits for the collector, and that for many others: let go of it at once.
         self._unset_keepalive_if_required()
         self.cycle: Any = None
         self.pipeline.clear()
 
-    def waits_for(self) -> object | None:
-        """What the client owes us: see guests.py."""
+    def pending_input(self) -> object | None:
+        """What the client owes us: see connection_limits.py."""
         if self.flow.write_paused:
             return "to read", self._begun, self.transport.get_write_buffer_size()
         if self.flow.read_paused:
@@ -100,7 +100,7 @@ class Connection(HttpToolsProtocol):
             return None if self.timeout_keep_alive_task is not None else ("a head", self._begun)
         return ("a body", self._begun) if self.cycle.more_body else None
 
-    def turn_out(self) -> None:
+    def close_stalled(self) -> None:
         """Close the connection; a client that does not read what it is sent is cut off."""
         if self.flow.write_paused:
             self.transport.abort()
@@ -130,7 +130,7 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._beside_body -= len(body)
         cycle: Any = self.cycle
-        if not isinstance(cycle, Exchange):
+        if not isinstance(cycle, HttpExchange):
             super().on_body(body)
         elif not cycle.response_complete:
             cycle.receive(body)
@@ -154,21 +154,21 @@ class Connection(HttpToolsProtocol):
         self.headers.extend(headers)
 
     def _open_exchange(self, query: bytes) -> None:
-        before, door = self.cycle, self.app_state["door"]
+        before, endpoint = self.cycle, self.app_state["endpoint"]
         # Several headers of one name: the first counts, but for the list that proxies add to.
         headers = dict(reversed(self.headers))
         if b"x-forwarded-for" in headers:
             lists = [value for name, value in self.headers if name == b"x-forwarded-for"]
             headers[b"x-forwarded-for"] = b",".join(lists)
-        cycle: Any = Exchange(
+        cycle: Any = HttpExchange(
             self,
-            door.take,
+            endpoint.take,
             method=self.parser.get_method().decode("ascii"),
             query=query,
             headers=headers,
             keep_alive=self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive(),
             expects_continue=self.expect_100_continue,
-            max_body=door.max_body,
+            max_body=endpoint.max_body,
         )
         self.cycle = cycle
         if before is None or before.response_complete:
@@ -180,7 +180,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Begin one that waited for its turn."""
-        if isinstance(cycle, Exchange):
+        if isinstance(cycle, HttpExchange):
             # Many are answered as soon as they begin: each within the last one's answer would fill the stack.
             self.loop.call_soon(cycle.start)
         else:

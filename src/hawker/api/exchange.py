@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from hawker.api.answer import JSON
+from hawker.api.response import JSON
 
 if TYPE_CHECKING:
-    from hawker.api.connection import Connection
+    from hawker.api.connection import HttpConnection
 
 Headers = Iterable[tuple[bytes, bytes]]
-Take = Callable[["Exchange"], None]
+Take = Callable[["HttpExchange"], None]
 """What answers requests: called once each, in the event loop, when the body is whole or too large."""
 
 _OK = STATUS_LINE[200] + b"content-type: application/json\r\ncontent-length: "
@@ -22,7 +22,7 @@ UNREAD = "unread"
 """The action of a request that is not understood yet, or never was."""
 
 
-class Exchange:
+class HttpExchange:
     """A request as it comes in, and the way back.
 
     It stands where the server keeps its ASGI cycles and has what the server looks at there, so that keep-alive,
@@ -49,7 +49,7 @@ class Exchange:
 
     def __init__(
         self,
-        connection: "Connection",
+        connection: "HttpConnection",
         take: Take,
         *,
         method: str,
@@ -75,7 +75,7 @@ class Exchange:
         self.response_complete = False
 
     @property
-    def message_event(self) -> "Exchange":
+    def message_event(self) -> "HttpExchange":
         """What the server sets. Not an attribute: an exchange that held itself would be left to the collector."""
         return self
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from hawker.backup.errors import CannotRestore
-from hawker.core.database import Access, database_url
+from hawker.core.database import DatabaseAccess, database_url
 from hawker.core.datadir import DataDir
 from hawker.core.failpoints import failpoint
 from hawker.core.restore_mark import is_marked, mark, unmark, writing
@@ -151,7 +151,7 @@ def external(chosen: Settings, *, replace: bool) -> Place:
 
     Raises CannotRestore, with nothing changed, where it is in use, or holds anything and is not to be replaced.
     """
-    url = database_url(chosen, Access.OWNER)
+    url = database_url(chosen, DatabaseAccess.OWNER)
     with psycopg.connect(writing(url), autocommit=True, connect_timeout=10) as connection:
         was_cut_off = is_marked(connection)
         before = _clearing(connection, replace=replace, was_cut_off=was_cut_off)

@@ -15,7 +15,7 @@ from hawker.cli.changes import changing
 from hawker.cli.output import answer, fail, progress, progress_done, say, sentences
 from hawker.cli.panel import panel, read_settings, set_up
 from hawker.core.clock import SystemClock
-from hawker.core.database import Access
+from hawker.core.database import DatabaseAccess
 from hawker.core.settings import settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run_restore(path: Path, *, replace: bool) -> None:
 
     chosen = read_settings()
     # Django is made ready for what this version's migrations are; nothing of it is asked here.
-    set_up(Access.OWNER)
+    set_up(DatabaseAccess.OWNER)
     from hawker.health.state import known_migrations
 
     told = Progress(
@@ -99,7 +99,7 @@ def _finish(place: "Place", manifest: "Manifest") -> Any:
 
 def run_finish(taken_at: datetime) -> None:
     """The second half of a restore, inside the loaded database."""
-    with panel(access=Access.OWNER):
+    with panel(access=DatabaseAccess.OWNER):
         from hawker.cli.migrate import CannotMigrate, migrate
         from hawker.orders import hold_restored, skip_numbers
         from hawker.orders.invariants import check_invariants

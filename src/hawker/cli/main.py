@@ -25,7 +25,7 @@ from hawker.cli import (
 )
 from hawker.cli.output import answer, progress, progress_done, say, sentences
 from hawker.cli.panel import DataDirOption, panel, read_settings, set_up_service
-from hawker.core.database import Access
+from hawker.core.database import DatabaseAccess
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -106,7 +106,7 @@ def migrate(
     from hawker.cli.migrate import CannotMigrate
     from hawker.cli.migrate import migrate as run_migrations
 
-    with panel(access=Access.OWNER, create=True), sentences(CannotMigrate):
+    with panel(access=DatabaseAccess.OWNER, create=True), sentences(CannotMigrate):
         run_migrations(wait_seconds=wait, tell=lambda text: say(f"hawker: {text}"))
         answer({"ok": True})
 

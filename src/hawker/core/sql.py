@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from hawker.core.arrays import FlatListDumper
+from hawker.core.array_dumper import FlatListDumper
 from hawker.core.errors import OutcomeUnknown, Unavailable
 
 Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]

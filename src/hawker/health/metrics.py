@@ -9,18 +9,18 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from hawker.core.tallies import Key
-from hawker.health.counted import Counted
+from hawker.core.counters import Key
+from hawker.health.counter_families import CounterFamilies
 from hawker.health.state import Health
 
 _LABELS = ["kind", "provider"]
 
 
 def write_metrics(health: Health, counted: Mapping[Key, int]) -> bytes:
-    """The text format, UTF-8. `counted` is what all processes have counted (health/tallies.py)."""
+    """The text format, UTF-8. `counted` is what all processes have counted (health/counter_store.py)."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(health))
-    registry.register(Counted(counted))
+    registry.register(CounterFamilies(counted))
     return generate_latest(registry)
 
 

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from django.db import IntegrityError, transaction
 
+from hawker.core.counters import count
 from hawker.core.redaction import know
 from hawker.core.settings import settings
 from hawker.core.sql import ask, in_transaction
-from hawker.core.tallies import count
 from hawker.protocol.upstream import (
     MAX_ANSWER_BYTES,
     Unreadable,

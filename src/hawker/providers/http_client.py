@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 import httpcore2
 
+from hawker.core.counters import count, measure
 from hawker.core.failpoints import any_armed, failpoint
 from hawker.core.redaction import GONE, forms_of, without
-from hawker.core.tallies import count, measure
 from hawker.providers.errors import CallFailed, CannotConnect
 from hawker.providers.rules import Address, ProviderUrl, is_public, not_public
 
@@ -59,7 +59,7 @@ class ProviderClient:
     """An open HTTP/1.1 connection to one host."""
 
     def __init__(self, url: ProviderUrl, stream: httpcore2.AsyncNetworkStream, name: str = "") -> None:
-        """`name` is under which provider its calls are counted (core/tallies.py)."""
+        """`name` is under which provider its calls are counted (core/counters.py)."""
         self._url = url
         self._stream = stream
         self._name = name

@@ -18,7 +18,7 @@ ASK_AGAIN = "public, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class StaticFile:
     """The bytes of a file and what is said with them."""
 
     body: bytes
@@ -46,10 +46,10 @@ class File:
         return response
 
 
-STYLE = File(Path(__file__).with_name("style.css").read_bytes(), "text/css; charset=utf-8", A_YEAR)
+STYLE = StaticFile(Path(__file__).with_name("style.css").read_bytes(), "text/css; charset=utf-8", A_YEAR)
 STYLE_PATH = f"/assets/style-{STYLE.digest}.css"
 
-OPENAPI = File(
+OPENAPI = StaticFile(
     json.dumps(build_document(version=version("hawker")), ensure_ascii=False, separators=(",", ":")).encode(),
     "application/json",
     ASK_AGAIN,

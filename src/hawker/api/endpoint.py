@@ -12,21 +12,21 @@ import structlog
 
 from hawker.accounts.actions import Grant, KeyAsk, LookUp, read_access_version, read_grants
 from hawker.api.actions import Actions
-from hawker.api.answer import Answer
+from hawker.api.authentication import KeyAuthenticator, keep_reading_version
+from hawker.api.client_address import find_client_address
 from hawker.api.coalescer import Coalescer
-from hawker.api.exchange import Exchange
-from hawker.api.gate import Gate, keep_hearing
-from hawker.api.guests import Guests, open_places
+from hawker.api.connection_limits import ConnectionLimits, raise_file_limit
+from hawker.api.exchange import HttpExchange
+from hawker.api.key_usage import KeyUsage
 from hawker.api.limits import Headers, Limits, TooManyRequests
-from hawker.api.listings import Listings
-from hawker.api.peer import peer_of
-from hawker.api.uses import Uses
+from hawker.api.response import ApiResponse
+from hawker.api.service_lists import ServiceLists
 from hawker.catalog.snapshot import Catalogue, refresh_catalogue
 from hawker.core.addresses import Address, read_networks
 from hawker.core.clock import Clock, SystemClock
+from hawker.core.counters import count
 from hawker.core.errors import Refusal, Unavailable
 from hawker.core.settings import settings
-from hawker.core.tallies import count
 from hawker.protocol.errors import IncorrectRequest, InvalidKey
 from hawker.protocol.replies import (
     error_reply,
@@ -45,7 +45,7 @@ OK, REFUSED, LIMITED, UNAVAILABLE, TOO_LARGE = "ok", "refused", "limited", "unav
 log = structlog.get_logger(__name__)
 
 
-class Door:
+class Endpoint:
     """API v2: reads a request, finds who asks, has a batch verb answer, writes the bytes."""
 
     def __init__(self, *, clock: Clock | None = None, placed: Callable[[], None] = lambda: None) -> None:
@@ -53,22 +53,22 @@ class Door:
         self._clock = clock or SystemClock()
         self._executor = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="batch")
         size = settings().api_batch_size
-        self._asking = Actions(self._executor, clock=self._clock, placed=placed)
-        self._actions = self._asking.by_name
+        self._batched_actions = Actions(self._executor, clock=self._clock, placed=placed)
+        self._actions = self._batched_actions.by_name
         keys: Coalescer[KeyAsk, LookUp] = Coalescer(self._look_up, executor=self._executor, max_batch=size, name="key")
         catalogues: Coalescer[None, Catalogue] = Coalescer(_catalogues, executor=self._executor, max_batch=size)
-        self._listings = Listings(lambda: catalogues.ask(None))
+        self._service_lists = ServiceLists(lambda: catalogues.ask(None))
         self._limits = Limits(self._executor, max_batch=size)
-        self._gate = Gate(keys.ask, self._limits.empty)
-        self._uses = Uses(self._executor)
+        self._authenticator = KeyAuthenticator(keys.ask, self._limits.empty)
+        self._key_usage = KeyUsage(self._executor)
         self._trusted_proxies = read_networks(settings().trusted_proxies)
-        self.guests = Guests(
+        self.connection_limits = ConnectionLimits(
             seconds=settings().request_seconds,
             most=settings().connections_per_address,
-            places=open_places(),
+            places=raise_file_limit(),
             trusted=self._trusted_proxies,
         )
-        self._beside: list[asyncio.Task[None]] = []
+        self._background_tasks: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.actions = frozenset({*self._actions, SERVICES})
         self.max_body = settings().api_max_body_bytes
@@ -77,28 +77,30 @@ class Door:
 
     async def start(self) -> None:
         """Begin to follow the keys. A database that is away is waited for, not fatal."""
-        self._beside = [
-            asyncio.create_task(keep_hearing(self._hear)),
-            asyncio.create_task(self._uses.keep_writing()),
-            asyncio.create_task(self.guests.keep_looking()),
+        self._background_tasks = [
+            asyncio.create_task(keep_reading_version(self._read_version)),
+            asyncio.create_task(self._key_usage.keep_writing()),
+            asyncio.create_task(self.connection_limits.keep_checking()),
         ]
 
     async def stop(self) -> None:
         """End following; the answers in flight are the server's to finish."""
-        for task in self._beside:
+        for task in self._background_tasks:
             task.cancel()
-        await asyncio.gather(*self._beside, return_exceptions=True)
-        self._asking.close()
+        await asyncio.gather(*self._background_tasks, return_exceptions=True)
+        self._batched_actions.close()
         self._executor.shutdown(wait=False)
 
-    async def _hear(self) -> None:
+    async def _read_version(self) -> None:
         loop = asyncio.get_running_loop()
         asked_at = time.monotonic()
-        self._gate.heard(await loop.run_in_executor(self._executor, read_access_version), asked_at=asked_at)
+        self._authenticator.note_version(
+            await loop.run_in_executor(self._executor, read_access_version), asked_at=asked_at
+        )
 
     # --- one request --------------------------------------------------------------------------------
 
-    def take(self, exchange: Exchange) -> None:
+    def take(self, exchange: HttpExchange) -> None:
         """Answer one HTTP request: always JSON, 200 but for 304, 413, 429 and 503 (protocol.md, Transport).
 
         Most requests show a key that was good a moment ago and ask for something that is gathered: those go
@@ -114,7 +116,7 @@ class Door:
             _count(exchange, UNAVAILABLE)
             exchange.answer(*_failure(Unavailable()))
 
-    def _take(self, exchange: Exchange) -> None:
+    def _take(self, exchange: HttpExchange) -> None:
         if exchange.is_too_large:
             _count(exchange, TOO_LARGE)
             exchange.answer(413, plain_error_reply("body_too_large"))
@@ -122,18 +124,18 @@ class Door:
         request = _read(exchange)
         if request.action in self.actions:
             exchange.action = request.action
-        address, now = peer_of(exchange.peer, exchange.headers, self._trusted_proxies), self._clock.now()
-        grant = None if self._limits.on else self._gate.recall(request.key, address, now)
+        address, now = find_client_address(exchange.peer, exchange.headers, self._trusted_proxies), self._clock.now()
+        grant = None if self._limits.on else self._authenticator.recall(request.key, address, now)
         prepare = self._actions.get(request.action)
         if grant is not None and prepare is not None:
-            self._uses.note(grant.key_id, now, address)
+            self._key_usage.note(grant.key_id, now, address)
             asked = prepare(grant, request)
             asked.batches.put(asked.item, partial(_finish, exchange, asked.write))
             return
         if grant is not None and request.action == SERVICES:
-            ready = self._listings.recall(grant.account_id, **_wants(request))
+            ready = self._service_lists.recall(grant.account_id, **_wants(request))
             if ready is not None:
-                self._uses.note(grant.key_id, now, address)
+                self._key_usage.note(grant.key_id, now, address)
                 _count(exchange, OK)
                 exchange.answer(ready.status, ready.body, ready.headers)
                 return
@@ -141,7 +143,7 @@ class Door:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, exchange: Exchange, request: Request, address: Address | None, now: datetime) -> None:
+    async def _answer(self, exchange: HttpExchange, request: Request, address: Address | None, now: datetime) -> None:
         headers: Headers = []
         try:
             answer = await self._find_answer(request, address, now, headers)
@@ -159,28 +161,30 @@ class Door:
             _count(exchange, OK)
             exchange.answer(answer.status, answer.body, [*headers, *answer.headers])
 
-    async def _find_answer(self, request: Request, address: Address | None, now: datetime, headers: Headers) -> Answer:
-        grant = await self._gate.find(request.key, address, now)
+    async def _find_answer(
+        self, request: Request, address: Address | None, now: datetime, headers: Headers
+    ) -> ApiResponse:
+        grant = await self._authenticator.find(request.key, address, now)
         if grant is None:
             raise InvalidKey
-        self._uses.note(grant.key_id, now, address)
+        self._key_usage.note(grant.key_id, now, address)
         if request.action not in self.actions:
             raise IncorrectRequest
         if self._limits.on:
             return await self._limits.answer(self._act, grant, request, address=address, headers=headers)
         return await self._act(grant, request)
 
-    async def _act(self, grant: Grant, request: Request) -> Answer:
+    async def _act(self, grant: Grant, request: Request) -> ApiResponse:
         prepare = self._actions.get(request.action)
         if prepare is None:
             return await self._services(grant, request)
         asked = prepare(grant, request)
-        return Answer(200, (), asked.write(await asked.batches.ask(asked.item)))
+        return ApiResponse(200, (), asked.write(await asked.batches.ask(asked.item)))
 
     # --- actions ------------------------------------------------------------------------------------
 
-    async def _services(self, grant: Grant, request: Request) -> Answer:
-        return await self._listings.answer(grant.account_id, **_wants(request))
+    async def _services(self, grant: Grant, request: Request) -> ApiResponse:
+        return await self._service_lists.answer(grant.account_id, **_wants(request))
 
     def _look_up(self, asks: Sequence[KeyAsk]) -> list[LookUp]:
         return read_grants(asks, now=self._clock.now())
@@ -204,7 +208,7 @@ _SHORT = 100
 same words again and again. What is longer (orders, lists of ids) hardly comes twice."""
 
 
-def _read(exchange: Exchange) -> Request:
+def _read(exchange: HttpExchange) -> Request:
     """The request of this exchange. Raises IncorrectRequest."""
     header, query, body = exchange.headers.get, exchange.query, exchange.body
     said = tuple([header(name, b"") for name in _READ_HEADERS])
@@ -230,7 +234,7 @@ def _read_words(method: str, query: bytes, body: bytes, said: tuple[bytes, ...])
 _read_short = lru_cache(maxsize=4_096)(_read_words)
 
 
-def _finish(exchange: Exchange, write: Callable[[Any], bytes], reply: object) -> None:
+def _finish(exchange: HttpExchange, write: Callable[[Any], bytes], reply: object) -> None:
     """Write a batch's reply as the answer of the exchange that asked."""
     outcome = OK
     try:
@@ -246,7 +250,7 @@ def _finish(exchange: Exchange, write: Callable[[Any], bytes], reply: object) ->
     exchange.answer(status, body)
 
 
-def _count(exchange: Exchange, outcome: str) -> None:
+def _count(exchange: HttpExchange, outcome: str) -> None:
     count(("requests", exchange.action, outcome))
 
 

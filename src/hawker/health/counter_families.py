@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from hawker.core.tallies import MICROS, REST, SECONDS, SIZES, SUM, Key
+from hawker.core.counters import MICROS, REST, SECONDS, SIZES, SUM, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ FIGURES = {
     "upstream_calls": Figure("hawker_upstream_calls_total", "Calls to a provider.", ["provider", "action", "outcome"]),
     "attempts": Figure("hawker_attempts_total", "What was sent, and what came of it.", ["provider", "outcome"]),
 }
-"""By the names under which they are counted (core/tallies.py)."""
+"""By the names under which they are counted (core/counters.py)."""
 
 
-class Counted(Collector):
+class CounterFamilies(Collector):
     """The figures out of the tallies. What was counted under a name that is not known is left out."""
 
     def __init__(self, counted: Mapping[Key, int]) -> None:

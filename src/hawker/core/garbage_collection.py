@@ -9,7 +9,7 @@ A batch makes thousands of rows, ids and replies, and next to none of them is cy
 """
 
 
-def tune_collector() -> None:
+def tune_garbage_collector() -> None:
     """Call once everything is loaded: what there is by then is not looked at any more.
 
     Without this each look at all objects, settings, models and catalogue included, stops every request for 25 ms, some

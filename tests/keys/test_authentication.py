@@ -7,8 +7,8 @@ import pytest
 
 from hawker.accounts.actions import Grant, KeyAsk, LookUp
 from hawker.accounts.models import KeyScope
-from hawker.api.gate import Gate
-from hawker.api.limits import Empty, TooManyRequests
+from hawker.api.authentication import KeyAuthenticator
+from hawker.api.limits import EmptyBuckets, TooManyRequests
 from hawker.core.addresses import read_address
 from hawker.limits.rules import Standing
 
@@ -27,13 +27,13 @@ def test_a_revoked_key_that_goes_on_calling_is_shut_out_without_asking_the_datab
         return answers[min(len(asked), len(answers)) - 1]
 
     async def story() -> None:
-        gate = Gate(look_up, Empty())
-        assert await gate.find("k", HERE, NOW) == GRANT
-        gate.heard(2, asked_at=0.0)
-        assert await gate.find("k", HERE, NOW) is None
+        authenticator = KeyAuthenticator(look_up, EmptyBuckets())
+        assert await authenticator.find("k", HERE, NOW) == GRANT
+        authenticator.note_version(2, asked_at=0.0)
+        assert await authenticator.find("k", HERE, NOW) is None
         for _ in range(5):
             with pytest.raises(TooManyRequests):
-                await gate.find("k", HERE, NOW)
+                await authenticator.find("k", HERE, NOW)
 
     asyncio.run(story())
     assert [ask.known for ask in asked] == [False, True, False]

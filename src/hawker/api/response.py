@@ -7,7 +7,7 @@ JSON = (b"content-type", b"application/json")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """A status, the headers beside type and length, and the body."""
 
     status: int

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from hawker.accounts.actions import Grant, KeyAsk, LookUp
-from hawker.api.limits import Empty, TooManyRequests
+from hawker.api.limits import EmptyBuckets, TooManyRequests
 from hawker.core.addresses import Address, caller_of
 from hawker.core.errors import Unavailable
 from hawker.limits.actions import failed_bucket
@@ -23,29 +23,29 @@ MAX_REMEMBERED = 100_000
 log = structlog.get_logger(__name__)
 
 
-class Gate:
+class KeyAuthenticator:
     """Finds what a key allows. Only keys that are good are remembered: guesses cost memory nothing."""
 
-    def __init__(self, look_up: "Callable[[KeyAsk], Awaitable[LookUp]]", empty: Empty) -> None:
+    def __init__(self, look_up: "Callable[[KeyAsk], Awaitable[LookUp]]", empty: EmptyBuckets) -> None:
         """`empty` remembers the addresses that have shown too many wrong keys."""
         self._look_up = look_up
-        self._empty = empty
+        self._empty_buckets = empty
         self._remembered: dict[str, tuple[int, Grant]] = {}
         self._version = 0
-        self._heard_at = 0.0
+        self._version_read_at = 0.0
 
-    def heard(self, version: int, *, asked_at: float) -> None:
+    def note_version(self, version: int, *, asked_at: float) -> None:
         """The access version, as the database told it when asked at `asked_at` (monotonic) or later.
 
         Grants of an older version are no longer trusted, but kept: a caller whose key was good is not
         taken for a guesser, see `find`.
         """
         self._version = max(version, self._version)
-        self._heard_at = max(asked_at, self._heard_at)
+        self._version_read_at = max(asked_at, self._version_read_at)
 
     def _holds(self, remembered: tuple[int, Grant]) -> bool:
         """Whether nothing can have changed about this grant for longer than a second."""
-        fresh = time.monotonic() - self._heard_at <= TRUSTED_SECONDS
+        fresh = time.monotonic() - self._version_read_at <= TRUSTED_SECONDS
         return fresh and remembered[0] == self._version
 
     def recall(self, key: str, address: Address | None, now: datetime) -> Grant | None:
@@ -68,27 +68,27 @@ class Gate:
         known = remembered is not None and remembered[1].admits(address, now)
         bucket = failed_bucket(caller_of(address)) if address is not None else None
         if bucket is not None and not known:
-            self._empty.check(bucket, 1)
+            self._empty_buckets.check(bucket, 1)
         asked_at = time.monotonic()
         found = await self._look_up(KeyAsk(key, address, known))
         if known and found.grant is None:
             # It is over, and whoever goes on showing it is a guesser from now on: shut out from memory too.
             self._remembered.pop(key, None)
         if found.shut_out is not None and bucket is not None:
-            self._empty.note(bucket, 1, found.shut_out)
+            self._empty_buckets.note(bucket, 1, found.shut_out)
             log.warning("too many wrong keys", address=str(address))
             raise TooManyRequests(found.shut_out)
         if found.grant is None:
             return None
         if found.version >= self._version:
-            self.heard(found.version, asked_at=asked_at)
+            self.note_version(found.version, asked_at=asked_at)
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered[key] = (found.version, found.grant)
         return found.grant
 
 
-async def keep_hearing(listen: Callable[[], Awaitable[None]]) -> None:
+async def keep_reading_version(listen: Callable[[], Awaitable[None]]) -> None:
     """Call `listen` several times a second for ever; outages of the database are waited out."""
     while True:
         try:

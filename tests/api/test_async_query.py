@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from hawker.api import direct as direct_module
+from hawker.api import async_query as async_query_module
+from hawker.api.async_query import AsyncQuery
 from hawker.api.coalescer import Coalescer
-from hawker.api.direct import Direct
 from hawker.core.errors import Unavailable
 from hawker.ledger.actions import READ_BALANCES, balances_in, read_balances, write_account_ids
 from panel import Panel
 from processes import ServeProcess
 
 Balances = Coalescer[int, int]
-Reader = Direct[int, int]
+Reader = AsyncQuery[int, int]
 
 _OTHERS = """
     SELECT pid FROM pg_stat_activity
@@ -45,9 +45,9 @@ def in_loop(panel: Panel, asked_otherwise: list[int]) -> Callable[..., None]:
     def run(test: Callable[[Balances, Reader], Coroutine[Any, Any, None]], statement: str = READ_BALANCES) -> None:
         async def main() -> None:
             with ThreadPoolExecutor(1) as executor:
-                reader: Reader = Direct(statement, write=write_account_ids, read=balances_in, executor=executor)
+                reader: Reader = AsyncQuery(statement, write=write_account_ids, read=balances_in, executor=executor)
                 try:
-                    await test(Coalescer(verb, executor=executor, max_batch=64, direct=reader), reader)
+                    await test(Coalescer(verb, executor=executor, max_batch=64, async_query=reader), reader)
                 finally:
                     reader.close()
                     executor.submit(lambda: connection.close())  # noqa: PLW0108 - of that thread, not of this one
@@ -107,7 +107,7 @@ def test_what_was_just_charged_is_seen(panel: Panel, in_loop: Callable[..., None
 def test_a_connection_that_ends_costs_nobody_an_answer_and_is_opened_again(
     panel: Panel, in_loop: Callable[..., None], asked_otherwise: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct_module, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(async_query_module, "RETRY_SECONDS", 0.05)
     account = panel.customer(credit="3.50").account_id
 
     async def test(balances: Balances, reader: Reader) -> None:
@@ -134,7 +134,7 @@ def _end_backend(pid: int) -> None:
 def test_a_database_that_does_not_answer_is_asked_the_other_way(
     panel: Panel, in_loop: Callable[..., None], asked_otherwise: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct_module, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(async_query_module, "TIMEOUT_SECONDS", 0.1)
     account = panel.customer(credit="3.50").account_id
 
     async def test(balances: Balances, reader: Reader) -> None:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from hawker.api.answer import Answer
+from hawker.api.response import ApiResponse
 from hawker.catalog.listing import pack, tag_of, unpack, write_listing
 from hawker.catalog.prices import PriceList
 from hawker.catalog.snapshot import Catalogue, SoldService
@@ -34,14 +34,14 @@ _COMMON = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class CachedList:
     """What is ready of one price list's answer; the other encoding is made of it when somebody asks for that."""
 
     tag: str
-    plain: Answer | None = None
-    packed: Answer | None = None
+    plain: ApiResponse | None = None
+    packed: ApiResponse | None = None
 
-    def answer(self, *, packed: bool) -> Answer | None:
+    def answer(self, *, packed: bool) -> ApiResponse | None:
         return self.packed if packed else self.plain
 
     @property
@@ -49,7 +49,7 @@ class Ready:
         return sum(len(answer.body) for answer in (self.plain, self.packed) if answer is not None)
 
 
-class Listings:
+class ServiceLists:
     """Finds the ready answer of an account's price list. Accounts with the same list share it."""
 
     def __init__(self, look: Callable[[], Awaitable[Catalogue]], *, max_bytes: int = MAX_BYTES) -> None:
@@ -63,14 +63,14 @@ class Listings:
         self._looked_at = 0.0
         self._looking: asyncio.Future[Catalogue] | None = None
         self._given = 0
-        self._ready: OrderedDict[PriceList, Ready] = OrderedDict()
+        self._ready: OrderedDict[PriceList, CachedList] = OrderedDict()
         self._ready_of: Mapping[int, SoldService] = {}
         self._size = 0
         self._making = asyncio.Lock()
         self.written = 0
         self.packed = 0
 
-    def recall(self, account_id: int, *, accept_encoding: str = "", if_none_match: str = "") -> Answer | None:
+    def recall(self, account_id: int, *, accept_encoding: str = "", if_none_match: str = "") -> ApiResponse | None:
         """What `answer` would answer, where that is ready and the catalogue was looked at just now; else None."""
         catalogue = self._held()
         if catalogue is None:
@@ -79,7 +79,7 @@ class Listings:
         ready = self._find(catalogue, catalogue.prices_of(account_id), packed=packed)
         return None if ready is None else _reply(ready, packed=packed, if_none_match=if_none_match)
 
-    async def answer(self, account_id: int, *, accept_encoding: str = "", if_none_match: str = "") -> Answer:
+    async def answer(self, account_id: int, *, accept_encoding: str = "", if_none_match: str = "") -> ApiResponse:
         """The services at this account's rates, or a 304 where the client has just these. Raises Unavailable.
 
         A 304 is never sent to a client that did not ask for it by If-None-Match, but also to one that posts:
@@ -118,7 +118,7 @@ class Listings:
         finally:
             self._looking = None
 
-    def _find(self, catalogue: Catalogue, prices: PriceList, *, packed: bool) -> Ready | None:
+    def _find(self, catalogue: Catalogue, prices: PriceList, *, packed: bool) -> CachedList | None:
         if catalogue.services is not self._ready_of:
             return None
         ready = self._ready.get(prices)
@@ -127,7 +127,7 @@ class Listings:
         self._ready.move_to_end(prices)
         return ready
 
-    async def _make(self, catalogue: Catalogue, prices: PriceList, packed: bool) -> Ready:
+    async def _make(self, catalogue: Catalogue, prices: PriceList, packed: bool) -> CachedList:
         have = self._ready.get(prices) if catalogue.services is self._ready_of else None
         self.written += have is None
         self.packed += packed
@@ -143,30 +143,30 @@ class Listings:
         return ready
 
 
-def _reply(ready: Ready, *, packed: bool, if_none_match: str) -> Answer:
+def _reply(ready: CachedList, *, packed: bool, if_none_match: str) -> ApiResponse:
     if if_none_match and _names(if_none_match, ready.tag):
-        return Answer(304, (_etag(ready.tag), *_COMMON), b"")
+        return ApiResponse(304, (_etag(ready.tag), *_COMMON), b"")
     answer = ready.answer(packed=packed)
     assert answer is not None, "found or made in this encoding"
     return answer
 
 
-def _make(services: Mapping[int, SoldService], prices: PriceList, have: Ready | None, packed: bool) -> Ready:
+def _make(services: Mapping[int, SoldService], prices: PriceList, have: CachedList | None, packed: bool) -> CachedList:
     """What is there already, with this encoding added to it."""
     if have is not None and have.plain is not None:
-        return Ready(have.tag, have.plain, _answer(have.tag, pack(have.plain.body), packed=True))
+        return CachedList(have.tag, have.plain, _answer(have.tag, pack(have.plain.body), packed=True))
     if have is not None and have.packed is not None:
-        return Ready(have.tag, _answer(have.tag, unpack(have.packed.body), packed=False), have.packed)
+        return CachedList(have.tag, _answer(have.tag, unpack(have.packed.body), packed=False), have.packed)
     listing = write_listing(services.values(), prices)
     tag = tag_of(listing)
     if packed:
-        return Ready(tag, packed=_answer(tag, pack(listing), packed=True))
-    return Ready(tag, plain=_answer(tag, listing, packed=False))
+        return CachedList(tag, packed=_answer(tag, pack(listing), packed=True))
+    return CachedList(tag, plain=_answer(tag, listing, packed=False))
 
 
-def _answer(tag: str, body: bytes, *, packed: bool) -> Answer:
+def _answer(tag: str, body: bytes, *, packed: bool) -> ApiResponse:
     encoding = [(b"content-encoding", b"gzip")] if packed else []
-    return Answer(200, (*encoding, _etag(tag), *_COMMON), body)
+    return ApiResponse(200, (*encoding, _etag(tag), *_COMMON), body)
 
 
 def _etag(tag: str) -> tuple[bytes, bytes]:

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import structlog
 
+from hawker.core.counters import Key, give_back, take
 from hawker.core.errors import Unavailable
 from hawker.core.sql import ask, in_transaction
-from hawker.core.tallies import Key, give_back, take
 from hawker.health import queries
 
 WRITE_SECONDS = 5.0
@@ -24,7 +24,7 @@ InThread: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a verb in one of the process's database threads."""
 
 
-def add_tallies(counted: Mapping[Key, int]) -> None:
+def add_counts(counted: Mapping[Key, int]) -> None:
     """Add what a process has counted to what is known. Raises Unavailable."""
     # In one order everywhere, so that two processes wait for each other and never both ways.
     rows = sorted((_BETWEEN.join(key), times) for key, times in counted.items())
@@ -32,19 +32,19 @@ def add_tallies(counted: Mapping[Key, int]) -> None:
     in_transaction(lambda cursor: ask(cursor, queries.ADD_TALLIES, (keys, times)))
 
 
-def read_tallies() -> dict[Key, int]:
+def read_counts() -> dict[Key, int]:
     """All that was ever counted, by all processes. Raises Unavailable."""
     rows = in_transaction(lambda cursor: ask(cursor, queries.READ_TALLIES).fetchall())
     return {tuple(key.split(_BETWEEN)): times for key, times in rows}
 
 
-async def write_counted(in_thread: InThread) -> None:
+async def write_counts(in_thread: InThread) -> None:
     """Write down what this process has counted; kept for later where the database is away."""
     counted = take()
     if not counted:
         return
     try:
-        await in_thread(partial(add_tallies, counted))
+        await in_thread(partial(add_counts, counted))
     except Unavailable as error:
         give_back(counted)
         log.debug("counts wait to be written", why=str(error))
@@ -53,11 +53,11 @@ async def write_counted(in_thread: InThread) -> None:
         log.exception("counts are lost", counts=len(counted))
 
 
-async def keep_counting(in_thread: InThread) -> None:
+async def keep_writing_counts(in_thread: InThread) -> None:
     """Write down every few seconds what was counted, until cancelled; then once more."""
     try:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
-            await write_counted(in_thread)
+            await write_counts(in_thread)
     finally:
-        await asyncio.wait([asyncio.ensure_future(write_counted(in_thread))], timeout=LAST_WRITE_SECONDS)
+        await asyncio.wait([asyncio.ensure_future(write_counts(in_thread))], timeout=LAST_WRITE_SECONDS)

@@ -18,7 +18,7 @@ LAST_WRITE_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
-class Uses:
+class KeyUsage:
     """The keys that were used since the last writing."""
 
     def __init__(self, executor: Executor) -> None:

@@ -11,7 +11,7 @@ MOST = 10
 _MOST_KINDS = 1_000
 
 
-class Sparing(logging.Filter):
+class LogRateLimit(logging.Filter):
     """Lets MOST lines of a kind pass in SECONDS; the first one after tells how many were left out.
 
     Lines are of one kind when they come from one logger with one text before anything is put into it.

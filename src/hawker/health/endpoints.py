@@ -14,13 +14,14 @@ from hawker.catalog.snapshot import refresh_catalogue
 from hawker.core.clock import SystemClock
 from hawker.core.errors import Unavailable
 from hawker.core.settings import settings
+from hawker.health.counter_store import read_counts, write_counts
 from hawker.health.metrics import write_metrics
 from hawker.health.state import missing_migrations, read_health
-from hawker.health.tallies import read_tallies, write_counted
+from hawker.health.counter_store import read_counts, write_counts
 from hawker.ledger.actions import check_currency
 from hawker.ledger.errors import WrongCurrency
 
-Answer = tuple[int, bytes, bytes]
+HealthResponse = tuple[int, bytes, bytes]
 """Status, content type, body."""
 
 _JSON, _TEXT = b"application/json", b"text/plain; version=0.0.4; charset=utf-8"
@@ -37,13 +38,13 @@ async def in_health_thread(verb: Callable[[], Any]) -> Any:
     return await asyncio.get_running_loop().run_in_executor(_thread, verb)
 
 
-async def healthz(scope: Mapping[str, Any]) -> Answer:
+async def healthz(scope: Mapping[str, Any]) -> HealthResponse:
     """This process is alive."""
     del scope
     return 200, _JSON, b'{"ok":true}'
 
 
-async def readyz(scope: Mapping[str, Any]) -> Answer:
+async def readyz(scope: Mapping[str, Any]) -> HealthResponse:
     """This process can serve: the database answers, is of this version, and the catalogue can be read from it."""
     del scope
     why = await in_health_thread(_why_not_ready)
@@ -52,13 +53,13 @@ async def readyz(scope: Mapping[str, Any]) -> Answer:
     return 200, _JSON, b'{"ok":true}'
 
 
-async def metrics(scope: Mapping[str, Any]) -> Answer:
+async def metrics(scope: Mapping[str, Any]) -> HealthResponse:
     """The panel's figures for who asks from this machine itself, or shows the token."""
     if not _may_read(scope):
         return 403, _JSON, b'{"error":"Forbidden"}'
     try:
         # What this process has counted in the last seconds is asked for, too.
-        await write_counted(in_health_thread)
+        await write_counts(in_health_thread)
         return 200, _TEXT, await in_health_thread(_metrics)
     except Unavailable:
         pass
@@ -67,7 +68,7 @@ async def metrics(scope: Mapping[str, Any]) -> Answer:
     return 503, _JSON, b'{"error":"Not ready"}'
 
 
-ROUTES: dict[str, Callable[[Mapping[str, Any]], Awaitable[Answer]]] = {
+HEALTH_ROUTES: dict[str, Callable[[Mapping[str, Any]], Awaitable[HealthResponse]]] = {
     "/healthz": healthz,
     "/readyz": readyz,
     "/metrics": metrics,
@@ -92,7 +93,7 @@ def _may_read(scope: Mapping[str, Any]) -> bool:
 
 
 def _metrics() -> bytes:
-    return write_metrics(read_health(now=SystemClock().now()), read_tallies())
+    return write_metrics(read_health(now=SystemClock().now()), read_counts())
 
 
 def _why_not_ready() -> list[str]:

@@ -10,7 +10,14 @@ import httpx2
 import psutil
 import pytest
 
-from hawker.api.listings import BUSY_ANSWERS, BUSY_SECONDS, FRESH_SECONDS, STALE_SECONDS, Listings, accepts_gzip
+from hawker.api.service_lists import (
+    BUSY_ANSWERS,
+    BUSY_SECONDS,
+    FRESH_SECONDS,
+    STALE_SECONDS,
+    ServiceLists,
+    accepts_gzip,
+)
 from hawker.catalog.listing import pack, write_listing
 from hawker.catalog.models import Service
 from hawker.catalog.pricing import AgreedRate, add_group, agree_rates, price_accounts
@@ -181,11 +188,11 @@ class Looks:
             connection.close()
 
 
-def made(listings: Listings) -> tuple[int, int]:
+def made(listings: ServiceLists) -> tuple[int, int]:
     return listings.written, listings.packed
 
 
-async def ask_all(listings: Listings, accounts: Iterable[int], *, encoding: str = "gzip") -> list[bytes]:
+async def ask_all(listings: ServiceLists, accounts: Iterable[int], *, encoding: str = "gzip") -> list[bytes]:
     answers = await asyncio.gather(*(listings.answer(account, accept_encoding=encoding) for account in accounts))
     return [answer.body for answer in answers]
 
@@ -199,7 +206,7 @@ def test_a_list_is_written_and_packed_once_however_many_ask_at_once(panel: Panel
 
     async def run() -> None:
         looks = Looks()
-        listings = Listings(looks)
+        listings = ServiceLists(looks)
         bodies = await ask_all(listings, customers * 50)
         assert made(listings) == (2, 2)
         assert len(set(bodies)) == 2
@@ -220,7 +227,7 @@ def test_a_change_of_one_customers_price_costs_the_others_nothing(panel: Panel) 
     price_accounts([one], percent="-10")
 
     async def run() -> None:
-        listings = Listings(Looks())
+        listings = ServiceLists(Looks())
         before = await ask_all(listings, [one, other])
         assert made(listings) == (2, 2)
         await asyncio.to_thread(_apart, lambda: agree_rates([AgreedRate(other, service.id, "0.01")]))
@@ -243,7 +250,7 @@ def test_many_who_ask_at_once_share_a_look_at_the_database(panel: Panel) -> None
 
     async def run() -> None:
         looks = Looks()
-        listings = Listings(looks)
+        listings = ServiceLists(looks)
         await listings.answer(account)
         loop = asyncio.get_running_loop()
         began, asked = loop.time(), 0
@@ -262,7 +269,7 @@ def test_one_request_after_the_other_each_sees_the_catalogue_as_it_is(panel: Pan
 
     async def run() -> None:
         looks = Looks()
-        listings = Listings(looks)
+        listings = ServiceLists(looks)
         for number in range(1, 6):
             await listings.answer(account)
             assert looks.count == number
@@ -279,8 +286,8 @@ def test_the_lists_that_nobody_asks_for_make_room_for_those_that_are_asked_for(p
         price_accounts([account], percent=str(-number - 1))
 
     async def run() -> None:
-        size = len((await ask_all(Listings(Looks()), accounts[:1], encoding=""))[0])
-        listings = Listings(Looks(), max_bytes=size * 3 + size // 2)
+        size = len((await ask_all(ServiceLists(Looks()), accounts[:1], encoding=""))[0])
+        listings = ServiceLists(Looks(), max_bytes=size * 3 + size // 2)
         for account in accounts:
             await ask_all(listings, [accounts[0], account], encoding="")
         assert listings.written == 8  # the first was always among the newest three
@@ -289,7 +296,7 @@ def test_the_lists_that_nobody_asks_for_make_room_for_those_that_are_asked_for(p
         assert sum(ready.size for ready in listings._ready.values()) == listings._size <= size * 3.5
         await ask_all(listings, [accounts[1]], encoding="")
         assert listings.written == 9
-        tiny = Listings(Looks(), max_bytes=1)
+        tiny = ServiceLists(Looks(), max_bytes=1)
         assert await ask_all(tiny, accounts[:2], encoding="") == [
             (await ask_all(listings, [account], encoding=""))[0] for account in accounts[:2]
         ]

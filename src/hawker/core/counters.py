@@ -1,6 +1,6 @@
 """What this process has done since it was last asked: a dictionary entry for each thing counted, and no lock.
 
-Whoever writes the counts down for all processes takes them (health/tallies.py).
+Whoever writes the counts down for all processes takes them (health/counter_store.py).
 
 Counted in the event loop only, so that nothing needs a lock. Counting costs 0.07 µs, a duration 0.6 µs (measured).
 """

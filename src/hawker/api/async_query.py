@@ -26,18 +26,18 @@ Reply = TypeVar("Reply")
 Rows: TypeAlias = list[tuple[bytes, ...]]
 """Values as the database writes them; NULL is empty."""
 
-PATIENCE_SECONDS = 0.5
+TIMEOUT_SECONDS = 0.5
 """How long an answer is waited for before the question is asked the other way."""
 
 RETRY_SECONDS = 1.0
 """How often a connection is tried for."""
 
-_NAME = b"direct"
+_STATEMENT_NAME = b"async_query"
 
 log = structlog.get_logger(__name__)
 
 
-class Direct(Generic[Ask, Reply]):
+class AsyncQuery(Generic[Ask, Reply]):
     """A connection with one prepared statement, opened when it is first needed and again after it broke.
 
     All but the opening happens in the event loop. One question at a time: for the others there is the other way.
@@ -60,12 +60,12 @@ class Direct(Generic[Ask, Reply]):
         self._executor = executor
         self._raw: psycopg.Connection[tuple[object, ...]] | None = None
         self._tried_at = -RETRY_SECONDS
-        self._heard_on = -1
+        self._socket = -1
         self._opening = False
         self._closed = False
-        self._settle: Callable[[Rows | None], None] | None = None
+        self._on_rows: Callable[[Rows | None], None] | None = None
         self._rows: Rows | None = None
-        self._patience: asyncio.TimerHandle | None = None
+        self._timeout: asyncio.TimerHandle | None = None
         self.answered = 0
 
     def ask(self, asks: Sequence[Ask], then: Callable[[Sequence[Reply] | None], None]) -> bool:
@@ -74,19 +74,19 @@ class Direct(Generic[Ask, Reply]):
         False, and `then` is never called, where nothing can be asked now.
         """
         raw = self._raw
-        if raw is None or self._settle is not None:
+        if raw is None or self._on_rows is not None:
             self._open()
             return False
         try:
-            raw.pgconn.send_query_prepared(_NAME, [self._write(asks)])
+            raw.pgconn.send_query_prepared(_STATEMENT_NAME, [self._write(asks)])
             # A question is small: a socket that does not take it at once is one where something is wrong.
             if raw.pgconn.flush() != 0:
                 raise psycopg.OperationalError("the socket takes no more")
         except psycopg.Error as error:
             self._drop(str(error))
             return False
-        self._settle = partial(self._answer, asks, then)
-        self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._drop, "no answer in time")
+        self._on_rows = partial(self._answer, asks, then)
+        self._timeout = asyncio.get_running_loop().call_later(TIMEOUT_SECONDS, self._drop, "no answer in time")
         return True
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class Direct(Generic[Ask, Reply]):
 
     def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
         raw = connect_apart()
-        prepared = raw.pgconn.prepare(_NAME, self._statement)
+        prepared = raw.pgconn.prepare(_STATEMENT_NAME, self._statement)
         if prepared.status != ExecStatus.COMMAND_OK:
             raw.close()
             raise psycopg.OperationalError(prepared.get_error_message())
@@ -124,26 +124,26 @@ class Direct(Generic[Ask, Reply]):
             if self._closed:
                 raise psycopg.OperationalError("closed")
             # A number of our own: the driver closes its socket as soon as it fails, and the loop would listen on.
-            self._heard_on = os.dup(raw.pgconn.socket)
+            self._socket = os.dup(raw.pgconn.socket)
         except (psycopg.Error, OSError) as failure:
             log.debug("connection dropped", why=str(failure))
             raw.close()
             return
         self._raw = raw
-        asyncio.get_running_loop().add_reader(self._heard_on, self._hear)
+        asyncio.get_running_loop().add_reader(self._socket, self._read_input)
 
     def _drop(self, why: str) -> None:
         raw, self._raw = self._raw, None
         if raw is not None:
             log.debug("connection dropped", why=why)
-            asyncio.get_running_loop().remove_reader(self._heard_on)
-            os.close(self._heard_on)
+            asyncio.get_running_loop().remove_reader(self._socket)
+            os.close(self._socket)
             raw.close()
         self._end(None)
 
     # --- the answer ---------------------------------------------------------------------------------
 
-    def _hear(self) -> None:
+    def _read_input(self) -> None:
         """Something has come: the answer, a part of it, a notice, or the end of the server."""
         assert self._raw is not None, "heard only while there is a connection"
         try:
@@ -151,7 +151,7 @@ class Direct(Generic[Ask, Reply]):
             pgconn.consume_input()
             if pgconn.status != ConnStatus.OK:
                 raise psycopg.OperationalError("the connection ended")
-            while self._settle is not None and not pgconn.is_busy():
+            while self._on_rows is not None and not pgconn.is_busy():
                 result = pgconn.get_result()
                 if result is None:
                     self._end(self._rows)
@@ -164,10 +164,10 @@ class Direct(Generic[Ask, Reply]):
             self._drop(str(error))
 
     def _end(self, rows: Rows | None) -> None:
-        settle, self._settle, self._rows = self._settle, None, None
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        settle, self._on_rows, self._rows = self._on_rows, None, None
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
         if settle is not None:
             settle(rows)
 

@@ -8,7 +8,7 @@ MAX_HOPS = 20
 """So many proxies stand in no row; a longer list is somebody's attempt to keep us busy."""
 
 
-def peer_of(
+def find_client_address(
     client: tuple[str, int] | None, headers: Mapping[bytes, bytes], trusted: Sequence[Network]
 ) -> Address | None:
     """The address of whoever asks; None where the connection has none (a socket of the file system).

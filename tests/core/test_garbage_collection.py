@@ -5,7 +5,7 @@ import sys
 
 _PROGRAM = """
 import gc, weakref
-from hawker.core.collector import tune_collector
+from hawker.core.garbage_collection import tune_garbage_collector
 
 class Ring:
     def __init__(self):
@@ -14,7 +14,7 @@ class Ring:
 there = [[number] for number in range(300_000)]
 walked = []
 gc.callbacks.append(lambda phase, info: walked.append(len(gc.get_objects())) if info["generation"] == 2 else None)
-tune_collector()
+tune_garbage_collector()
 walked.clear()
 lost = [weakref.ref(Ring()) for _ in range(200_000)]
 print(gc.get_freeze_count() > 300_000, sum(ring() is not None for ring in lost) < 100_000)

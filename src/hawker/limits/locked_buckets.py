@@ -14,7 +14,7 @@ Quota: TypeAlias = tuple[str, int]
 
 
 @dataclass(slots=True)
-class Sheet:
+class LockedBuckets:
     """Locked buckets and leases at one instant of the database's clock. Nothing is written before `write`."""
 
     now: datetime
@@ -63,7 +63,7 @@ class Sheet:
             cursor.execute(queries.WRITE_IN_FLIGHT, (*map(list, zip(*pairs, strict=True)), list(self._entered)))
 
 
-def open_sheet(cursor: Cursor, buckets: Iterable[str], accounts: Iterable[int] = ()) -> Sheet:
+def lock_buckets(cursor: Cursor, buckets: Iterable[str], accounts: Iterable[int] = ()) -> LockedBuckets:
     """Lock these buckets and the leases of these accounts, in this order, to the end of the transaction.
 
     One round trip in a pipelined transaction; another one for a row that was forgotten (`forget_full`)
@@ -79,7 +79,7 @@ def open_sheet(cursor: Cursor, buckets: Iterable[str], accounts: Iterable[int] =
         full_at.update(found)
         leases.update(held)
         if len(full_at) == len(names) and len(leases) == len(account_ids):
-            return Sheet(read_clock(clock), full_at, leases)
+            return LockedBuckets(read_clock(clock), full_at, leases)
 
 
 def _lock(cursor: Cursor, make: str, lock: str, keys: Sequence[Any], have: Mapping[Any, Any]) -> Iterable[Any]:

@@ -13,7 +13,7 @@ import structlog
 from hawker.accounts.actions import Grant, KeyAsk, LookUp, read_access_version, read_grants
 from hawker.api.actions import Actions
 from hawker.api.authentication import KeyAuthenticator, keep_reading_version
-from hawker.api.client_address import find_client_address
+from hawker.core.client_address import find_client_address
 from hawker.api.coalescer import Coalescer
 from hawker.api.connection_limits import ConnectionLimits, raise_file_limit
 from hawker.api.exchange import HttpExchange

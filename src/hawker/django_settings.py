@@ -14,7 +14,7 @@ _address = {name: str(value) for name, value in conninfo.conninfo_to_dict(databa
 
 SECRET_KEY = _settings.secret_key.get_secret_value() if _settings.secret_key else "unset"
 DEBUG = False
-ALLOWED_HOSTS = ["*"]
+ALLOWED_HOSTS = [name.strip() for name in _settings.allowed_hosts.split(",")]
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "procrastinate.contrib.django",
+    "hawker.core.apps.CoreConfig",
     "hawker.alerts",
     "hawker.audit",
     "hawker.limits",
@@ -38,8 +39,13 @@ INSTALLED_APPS = [
     "hawker.health",
     "hawker.worker",
 ]
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware", "hawker.web.errors.DatabaseOutageMiddleware"]
+"""CommonMiddleware refuses hosts that are not allowed and says how long an answer is. Security headers are added by
+asgi.py, to the answers that Django does not make too."""
+APPEND_SLASH = False  # A redirect would lose the body of a POST.
 ROOT_URLCONF = "hawker.web.urls"
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = _settings.page_max_body_bytes
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

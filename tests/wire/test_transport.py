@@ -1,7 +1,6 @@
 """What bytes alone in a golden file cannot say: pauses, odd cuts, clients that go away, settings of the server."""
 
 import random
-from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -183,9 +182,7 @@ HEAD = b"POST /api/v2 HTTP/1.1\r\nHost: a\r\n"
     ],
     ids=["target", "header", "headers", "blank lines", "chunk extensions", "trailers"],
 )
-def test_an_endless_head_is_refused_and_not_kept(
-    world: World, begun: bytes, more: bytes, status: int
-) -> None:
+def test_an_endless_head_is_refused_and_not_kept(world: World, begun: bytes, more: bytes, status: int) -> None:
     with Wire(world.server.url) as wire:
         wire.send(begun, *[more] * 20)
         assert wire.answer().status == status

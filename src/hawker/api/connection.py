@@ -215,6 +215,9 @@ class HttpConnection(HttpToolsProtocol):
             super().on_headers_complete()
             transport: Any = _CycleTransport(self, self.cycle)
             self.cycle.transport = transport
+            if self.expect_100_continue:
+                # Where it is answered without its body, the client may send that or not: no telling what comes next.
+                self.cycle.keep_alive = False
         if self._stopping and self.cycle is not None:
             self.cycle.keep_alive = False
 

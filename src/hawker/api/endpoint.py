@@ -13,7 +13,6 @@ import structlog
 from hawker.accounts.actions import Grant, KeyAsk, LookUp, read_access_version, read_grants
 from hawker.api.actions import Actions
 from hawker.api.authentication import KeyAuthenticator, keep_reading_version
-from hawker.core.client_address import find_client_address
 from hawker.api.coalescer import Coalescer
 from hawker.api.connection_limits import ConnectionLimits, raise_file_limit
 from hawker.api.exchange import HttpExchange
@@ -23,6 +22,7 @@ from hawker.api.response import ApiResponse
 from hawker.api.service_lists import ServiceLists
 from hawker.catalog.snapshot import Catalogue, refresh_catalogue
 from hawker.core.addresses import Address, read_networks
+from hawker.core.client_address import find_client_address
 from hawker.core.clock import Clock, SystemClock
 from hawker.core.counters import count
 from hawker.core.errors import Refusal, Unavailable

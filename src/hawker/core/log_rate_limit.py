@@ -1,4 +1,4 @@
-"""Log lines that strangers can cause: told a few times, then counted. A log must not fill the disk at their word."""
+"""A rate limit for log lines that clients can cause: without one they could fill the disk."""
 
 import logging
 import threading
@@ -6,34 +6,38 @@ import time
 
 SECONDS = 10.0
 MOST = 10
-"""So many lines alike in so many seconds are told."""
+"""Most lines of one kind that are logged in SECONDS."""
 
 _MOST_KINDS = 1_000
 
 
 class LogRateLimit(logging.Filter):
-    """Lets MOST lines of a kind pass in SECONDS; the first one after tells how many were left out.
+    """Lets MOST lines of a kind pass in SECONDS; the next one after that says how many were left out.
 
-    Lines are of one kind when they come from one logger with one text before anything is put into it.
+    Lines are of one kind when they come from one logger with the same message before its arguments are filled in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *loggers: str) -> None:
+        """Limits the lines of these loggers and of those below them (`django` is also `django.request`)."""
         super().__init__()
+        self._prefixes = tuple(f"{name}." for name in loggers)
         self._lock = threading.Lock()
-        self._told: dict[tuple[str, object], tuple[float, int]] = {}
+        self._counted: dict[tuple[str, object], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is told."""
+        """Whether the line is logged."""
+        if not f"{record.name}.".startswith(self._prefixes):
+            return True
         kind, now = (record.name, record.msg if isinstance(record.msg, str) else ""), time.monotonic()
         with self._lock:
-            since, count = self._told.get(kind, (now, 0))
+            since, count = self._counted.get(kind, (now, 0))
             left_out = 0
             if now - since >= SECONDS:
                 left_out = max(count - MOST, 0)
                 since, count = now, 0
-            if len(self._told) >= _MOST_KINDS:
-                self._told.clear()
-            self._told[kind] = (since, count + 1)
+            if len(self._counted) >= _MOST_KINDS:
+                self._counted.clear()
+            self._counted[kind] = (since, count + 1)
         if left_out:
             record.msg = f"{record.msg} (and {left_out} more like it)"
         return count < MOST

@@ -4,6 +4,7 @@ docs/settings.md is tested against this class, so a setting without a line there
 """
 
 import os
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from hawker.core.datadir import DataDir
 from hawker.core.errors import NotSetUp
 
 DEFAULT_DATA_DIR = Path("hawker-data")
+_HOST_PATTERN = re.compile(r"\*|\.?[a-z0-9\-]+(\.[a-z0-9\-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _NO_URL = "not a connection string such as postgresql://user:password@host/name"
 
 
@@ -67,6 +69,23 @@ class Settings(BaseSettings):
         1_048_576, ge=1024, le=67_108_864, description="Largest request body; larger answers 413."
     )
     api_batch_size: int = Field(256, ge=1, le=10_000, description="Most requests in one database batch.")
+    page_threads: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Threads of each process that render pages; each holds at most one database connection.",
+    )
+    page_queue: int = Field(
+        64, ge=0, le=10_000, description="Most page requests that wait for a thread; further ones answer 503."
+    )
+    page_max_body_bytes: int = Field(
+        1_048_576, ge=1024, le=67_108_864, description="Largest request body for a page; larger answers 413."
+    )
+    allowed_hosts: str = Field(
+        "*",
+        description="Names of the site that pages answer under, separated by commas; .example.com also stands for all "
+        "names below it, * for any. Others answer 400. API v2 and health endpoints answer under every name.",
+    )
     trusted_proxies: str = Field(
         "",
         description="Addresses and networks of your own proxies, separated by commas; only they are believed "
@@ -146,6 +165,14 @@ class Settings(BaseSettings):
         except ProgrammingError as error:
             raise ValueError(_NO_URL) from error
         return url
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, text: str) -> str:
+        for name in text.split(","):
+            if not _HOST_PATTERN.fullmatch(name.strip()):
+                raise ValueError(f"{name.strip()!r} is not a host name without port, such as panel.example.com")
+        return text
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -37,7 +37,6 @@ class StaticFile:
         response = HttpResponse(status=304) if tag in named or "*" in named else HttpResponse(self.body)
         response["ETag"] = tag
         response["Cache-Control"] = self.cache_control
-        response["X-Content-Type-Options"] = "nosniff"
         if response.status_code == 200:
             response["Content-Type"] = self.content_type
             response["Content-Length"] = str(len(self.body))

@@ -109,8 +109,14 @@ class PagePool:
         watching = asyncio.create_task(_watch(receive, gone))
         self._requests += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, self._handler.respond, scope, body, gone)
+            job = self._executor.submit(self._handler.respond, scope, body, gone)
+            response = asyncio.wrap_future(job)
+            either: set[asyncio.Future[Any]] = {response, watching}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            # A client that left makes room for others, unless its page is being made already.
+            if gone.is_set() and job.cancel():
+                raise _ClientGone
+            return await response
         finally:
             self._requests -= 1
             watching.cancel()

@@ -33,6 +33,9 @@ _SLICE_BYTES = 16_384
 _HOST = re.compile(rb"(?:[a-z0-9\-._~!$&'()*+,;=%]{0,255}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{0,5})?", re.IGNORECASE)
 """`uri-host [ ":" port ]` of RFC 9110, 7.2. It may be empty."""
 
+_NO_HOST = b" "
+"""Stands for a Host that was left out; no header has this value."""
+
 
 class _Flow(FlowControl):
     """Does not read while pipelined requests wait for their turn.
@@ -86,10 +89,13 @@ class HttpConnection(HttpToolsProtocol):
     _stopping = False
 
     _refused = False
-    """A request was refused as malformed: whatever the client sends after it is discarded."""
+    """The client is told that this connection closes: whatever it goes on sending is discarded."""
 
-    lingers = False
-    """The last answer is sent and our side is closed; what the client is still sending is discarded."""
+    _lingers = False
+    """The last answer is sent, and our side of the connection is closed."""
+
+    _valid_host: bytes | None = _NO_HOST
+    """The Host of the last request: most clients send the same one with each, and it need not be read again."""
 
     _discarded = 0
     """Bytes that were discarded of the current request's body."""
@@ -125,7 +131,7 @@ class HttpConnection(HttpToolsProtocol):
             return "to read", self._begun, self.transport.get_write_buffer_size()
         if self.flow.read_paused:
             return None
-        if self.lingers:
+        if self._lingers:
             return "to close", self._begun
         if self._begun != self._heads:
             return "a head", self._begun
@@ -144,20 +150,22 @@ class HttpConnection(HttpToolsProtocol):
     # --- parsing ------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if len(data) <= _SLICE_BYTES:
+        if len(data) <= _SLICE_BYTES and not self._refused:
             self._parse(data)
             return
         view = memoryview(data)
         for start in range(0, len(data), _SLICE_BYTES):
             if self.transport.is_closing():
                 return
+            if self._refused:
+                self._discard(len(data) - start)
+                return
             self._parse(view[start : start + _SLICE_BYTES])
 
     def _parse(self, data: "bytes | memoryview") -> None:
-        if self._refused or self.lingers:
-            self._discard(len(data))
-            return
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
         self._beside_body += len(data)
         try:
             self.parser.feed_data(data)
@@ -167,7 +175,7 @@ class HttpConnection(HttpToolsProtocol):
             if not self._refused:
                 self.logger.warning("Invalid HTTP request received.")
                 self._refuse(400)
-        if self._beside_body > MAX_HEAD_BYTES and not self._refused and not self.transport.is_closing():
+        if self._beside_body > MAX_HEAD_BYTES and not (self._refused or self.transport.is_closing()):
             self._refuse(431 if self._begun != self._heads else 400)
 
     def _parse_without_offer(self, rest: bytes) -> None:
@@ -199,9 +207,11 @@ class HttpConnection(HttpToolsProtocol):
             return
         version = self.parser.get_http_version()
         headers = dict(reversed(self.headers))
-        if not self._is_host_valid(headers, version):
-            self._refuse(400)
-            return
+        if headers.get(b"host") != self._valid_host or len(headers) != len(self.headers):
+            self._valid_host = self._read_host(version)
+            if self._valid_host is None:
+                self._refuse(400)
+                return
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self._refuse(400)
@@ -226,20 +236,12 @@ class HttpConnection(HttpToolsProtocol):
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
         return len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n\r\n") + fields
 
-    def _is_host_valid(self, headers: dict[bytes, bytes], version: str) -> bool:
-        host = headers.get(b"host")
-        if host is None:
-            return version == "1.0"
-        if len(headers) != len(self.headers) and sum(name == b"host" for name, _ in self.headers) > 1:
-            return False
-        if host != self._valid_host:
-            if not _HOST.fullmatch(host):
-                return False
-            self._valid_host = host
-        return True
-
-    _valid_host: bytes | None = None
-    """The Host of the last request: most clients send the same one with each."""
+    def _read_host(self, version: str) -> bytes | None:
+        """The Host of the current request, where that is valid; None where it must be refused."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if not hosts and version == "1.0":
+            return _NO_HOST
+        return hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else None
 
     def on_body(self, body: bytes) -> None:
         self._beside_body -= len(body)
@@ -316,7 +318,7 @@ class HttpConnection(HttpToolsProtocol):
             self.on_response_complete()
 
     def on_response_complete(self) -> None:
-        if not self.lingers:
+        if not self._lingers:
             super().on_response_complete()
 
     # --- refusals and the end -----------------------------------------------------------------------
@@ -354,7 +356,7 @@ class HttpConnection(HttpToolsProtocol):
     def close_after_answer(self, *, is_sending: bool) -> None:
         """Close the connection behind the answer; `is_sending` says that the client is still sending its request."""
         if is_sending and self.transport.can_write_eof():
-            self.lingers = True
+            self._lingers = self._refused = True
             self.flow.resume_reading()
             self.transport.write_eof()
         else:

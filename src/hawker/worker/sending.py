@@ -20,7 +20,6 @@ from hawker.core.clock import Clock
 from hawker.core.counters import count
 from hawker.core.errors import Unavailable
 from hawker.core.failpoints import failpoint
-from hawker.core.counters import count
 from hawker.orders import Claim, NotSent, Outcome, claim_dispatches, claim_refills, disown_claim, settle_attempts
 from hawker.orders.models import WorkKind
 from hawker.protocol.upstream import Accepted, Rejected, Unknown, Verdict, read_add, read_refill

@@ -1,10 +1,10 @@
-"""A question that the event loop asks the database by itself, without a thread in between.
+"""A query that the event loop sends to the database itself, without a thread.
 
-For a batch whose statement is as small as that of balances a thread costs more than the batch: it and the loop take the
-interpreter from each other twenty times for one question (measured, docs/performance.md).
+For a statement as small as that of balances a thread costs more than the batch: the thread and the loop take the GIL
+from each other twenty times for one query (measured, docs/performance.md).
 
-It is a short cut and nothing else. Whatever is out of the ordinary (no connection yet, one that broke, an error, no
-answer in time) is left to the way that all other batches go, with its retries and its errors.
+It is an optimisation only. Whatever is out of the ordinary (no connection yet, a broken one, an error, a timeout) is
+left to the thread pool that runs all other batches, with its retries and its errors.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ Rows: TypeAlias = list[tuple[bytes, ...]]
 """Values as the database writes them; NULL is empty."""
 
 TIMEOUT_SECONDS = 0.5
-"""How long an answer is waited for before the question is asked the other way."""
+"""How long to wait for the result before the thread pool runs the query."""
 
 RETRY_SECONDS = 1.0
-"""How often a connection is tried for."""
+"""Time between two attempts to connect."""
 
 _STATEMENT_NAME = b"async_query"
 
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 class AsyncQuery(Generic[Ask, Reply]):
     """A connection with one prepared statement, opened when it is first needed and again after it broke.
 
-    All but the opening happens in the event loop. One question at a time: for the others there is the other way.
+    All but the opening happens in the event loop. It runs one query at a time; the thread pool runs the others.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class AsyncQuery(Generic[Ask, Reply]):
         self.answered = 0
 
     def ask(self, asks: Sequence[Ask], then: Callable[[Sequence[Reply] | None], None]) -> bool:
-        """Ask, and have `then` called with the replies, or with None where they must be had the other way.
+        """Send the query and have `then` called with the replies, or with None where the thread pool must run it.
 
-        False, and `then` is never called, where nothing can be asked now.
+        Returns False, and never calls `then`, where nothing can be sent now.
         """
         raw = self._raw
         if raw is None or self._on_rows is not None:
@@ -79,7 +79,7 @@ class AsyncQuery(Generic[Ask, Reply]):
             return False
         try:
             raw.pgconn.send_query_prepared(_STATEMENT_NAME, [self._write(asks)])
-            # A question is small: a socket that does not take it at once is one where something is wrong.
+            # A query is small: where the socket does not take it at once, something is wrong.
             if raw.pgconn.flush() != 0:
                 raise psycopg.OperationalError("the socket takes no more")
         except psycopg.Error as error:
@@ -90,7 +90,7 @@ class AsyncQuery(Generic[Ask, Reply]):
         return True
 
     def close(self) -> None:
-        """Ask nothing more this way. What is under way is asked the other way."""
+        """Close the connection. The thread pool runs the query that is under way."""
         self._closed = True
         self._drop("closed")
 
@@ -116,14 +116,14 @@ class AsyncQuery(Generic[Ask, Reply]):
         self._opening = False
         error = None if opened.cancelled() else opened.exception()
         if opened.cancelled() or error is not None:
-            # Whoever asks is told by the other way, and so is the log.
+            # The thread pool raises and logs the same error.
             log.debug("not connected", why=str(error))
             return
         raw = opened.result()
         try:
             if self._closed:
                 raise psycopg.OperationalError("closed")
-            # A number of our own: the driver closes its socket as soon as it fails, and the loop would listen on.
+            # A duplicate: the driver closes its socket as soon as it fails, while the loop still watches the number.
             self._socket = os.dup(raw.pgconn.socket)
         except (psycopg.Error, OSError) as failure:
             log.debug("connection dropped", why=str(failure))
@@ -178,6 +178,6 @@ class AsyncQuery(Generic[Ask, Reply]):
                 replies = self._read(asks, rows)
                 self.answered += 1
             except Exception:
-                # The other way tells which of them it is, and answers its neighbours.
+                # The thread pool finds out which of them it is, and answers the others.
                 log.exception("rows cannot be read", asks=len(asks))
         then(replies)

@@ -1,4 +1,4 @@
-"""Who may pass: keys verified once and remembered while nothing about keys has changed."""
+"""Authentication by API key: a key is looked up once, and its grant cached until anything about keys changes."""
 
 import asyncio
 import time
@@ -15,8 +15,8 @@ from hawker.limits.actions import failed_bucket
 
 REFRESH_SECONDS = 0.25
 TRUSTED_SECONDS = 0.9
-"""Without news from the database for this long, remembered keys are looked up again: a revoked key is
-refused within a second in every process."""
+"""A cached grant counts for this long after the access version was last read: a revoked key is refused within a second
+in every process."""
 
 MAX_REMEMBERED = 100_000
 
@@ -24,10 +24,10 @@ log = structlog.get_logger(__name__)
 
 
 class KeyAuthenticator:
-    """Finds what a key allows. Only keys that are good are remembered: guesses cost memory nothing."""
+    """Finds the grant of a key. Only valid keys are cached: guesses take no memory."""
 
     def __init__(self, look_up: "Callable[[KeyAsk], Awaitable[LookUp]]", empty: EmptyBuckets) -> None:
-        """`empty` remembers the addresses that have shown too many wrong keys."""
+        """`empty` has the buckets of addresses that have shown too many wrong keys."""
         self._look_up = look_up
         self._empty_buckets = empty
         self._remembered: dict[str, tuple[int, Grant]] = {}
@@ -35,10 +35,10 @@ class KeyAuthenticator:
         self._version_read_at = 0.0
 
     def note_version(self, version: int, *, asked_at: float) -> None:
-        """The access version, as the database told it when asked at `asked_at` (monotonic) or later.
+        """The access version that was read from the database at `asked_at` (monotonic) or later.
 
-        Grants of an older version are no longer trusted, but kept: a caller whose key was good is not
-        taken for a guesser, see `find`.
+        Grants of an older version do not count any more, but are kept: a client whose key was valid is not counted as
+        guessing, see `find`.
         """
         self._version = max(version, self._version)
         self._version_read_at = max(asked_at, self._version_read_at)
@@ -56,7 +56,7 @@ class KeyAuthenticator:
         return remembered[1]
 
     async def find(self, key: str, address: Address | None, now: datetime) -> Grant | None:
-        """What the key allows now and from there, or None for a key that may not pass.
+        """The grant of the key for this address now, or None where it is not valid.
 
         Raises Unavailable; TooManyRequests where the address has shown too many wrong keys, unless this
         use of the key is known to be good: others behind the same address go on working.
@@ -72,7 +72,7 @@ class KeyAuthenticator:
         asked_at = time.monotonic()
         found = await self._look_up(KeyAsk(key, address, known))
         if known and found.grant is None:
-            # It is over, and whoever goes on showing it is a guesser from now on: shut out from memory too.
+            # The key is no longer valid: whoever goes on using it counts as guessing from now on.
             self._remembered.pop(key, None)
         if found.shut_out is not None and bucket is not None:
             self._empty_buckets.note(bucket, 1, found.shut_out)
@@ -88,11 +88,11 @@ class KeyAuthenticator:
         return found.grant
 
 
-async def keep_reading_version(listen: Callable[[], Awaitable[None]]) -> None:
-    """Call `listen` several times a second for ever; outages of the database are waited out."""
+async def keep_reading_version(read: Callable[[], Awaitable[None]]) -> None:
+    """Call `read` several times a second until cancelled, also through outages of the database."""
     while True:
         try:
-            await listen()
+            await read()
         except Unavailable as error:
-            log.debug("no news", why=str(error))
+            log.debug("access version not read", why=str(error))
         await asyncio.sleep(REFRESH_SECONDS)

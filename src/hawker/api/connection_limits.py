@@ -1,4 +1,4 @@
-"""Who is connected, and for how long one waits for them: slow and idle clients hold no one else's place."""
+"""Limits on connections: how many from one address, and how long a stalled one stays open."""
 
 import asyncio
 import resource
@@ -11,7 +11,7 @@ import structlog
 from hawker.core.addresses import Network, caller_of, is_within, read_address
 
 MOST_SHARE = 2
-"""One address may have half of the places that the system gives this process, whatever the setting says."""
+"""One address may have half of the connections that the system allows this process, whatever the setting says."""
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +20,7 @@ _ENOUGH = 65_536
 
 
 def raise_file_limit() -> int:
-    """How many files, and so connections, this process may have open: as many as the system lets it ask for."""
+    """Raise the limit on open files, and so on connections, as far as the system allows; returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limits = [limit for limit in (hard, _ENOUGH) if limit != resource.RLIM_INFINITY]
     if soft != resource.RLIM_INFINITY and soft < min(limits):
@@ -30,25 +30,25 @@ def raise_file_limit() -> int:
 
 
 class LimitedConnection(Protocol):
-    """A connection, as far as patience with it goes."""
+    """What is asked of a connection here."""
 
     client: tuple[str, int] | None
 
     def pending_input(self) -> object | None:
-        """What the client owes us (a head, the rest of a body, to read its answer), the same as long as it is the
-        same; None where it owes nothing, or is between two requests."""
+        """What the client has to do next (send a head or the rest of a body, read its answer); equal as long as it is
+        the same. None where it is our turn, or between two requests."""
         ...
 
     def close_stalled(self) -> None:
-        """Close the connection, whatever it is in the middle of."""
+        """Close the connection, whatever it is doing."""
         ...
 
 
 class ConnectionLimits:
-    """Counts connections by address, and turns out those that let us wait.
+    """Counts connections by client address, and closes stalled ones.
 
-    Nothing here is done for a request: an address is counted when it connects, and a look at all connections is taken
-    a few times in the time that a request may take. So a client may get a quarter of that time more.
+    A request costs nothing here: an address is counted when it connects, and all connections are checked a few times
+    within the time that a request may take. So a client may get up to a quarter of that time more.
     """
 
     def __init__(self, *, seconds: float, most: int, places: int, trusted: Sequence[Network]) -> None:
@@ -87,13 +87,13 @@ class ConnectionLimits:
                 self._crowded.discard(caller)
 
     async def keep_checking(self) -> None:
-        """Turn out, for ever, whoever has owed the same thing for too long."""
+        """Close stalled connections, until cancelled."""
         while True:
             await asyncio.sleep(self._check_every)
             self.check()
 
     def check(self) -> None:
-        """One look at all connections."""
+        """Check all connections once: close those whose client had the same thing to do for too long."""
         for connection, (owed, checks) in list(self._owed.items()):
             owes = connection.pending_input()
             if owes is None or owes != owed:
@@ -104,6 +104,6 @@ class ConnectionLimits:
                 self._owed[connection] = (owed, checks + 1)
 
     def _caller(self, connection: LimitedConnection) -> object | None:
-        """Who is counted; None for connections that count for nobody: of trusted proxies, or without an address."""
+        """The address that is counted; None for connections that are not: of trusted proxies, or without an address."""
         address = read_address(connection.client[0]) if self._most and connection.client is not None else None
         return None if address is None or is_within(address, self._trusted) else caller_of(address)

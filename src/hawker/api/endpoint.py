@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 class Endpoint:
-    """API v2: reads a request, finds who asks, has a batch verb answer, writes the bytes."""
+    """Answers requests of API v2: authenticates, hands each to a batch verb, writes the reply."""
 
     def __init__(self, *, clock: Clock | None = None, placed: Callable[[], None] = lambda: None) -> None:
         """`placed` is called after a batch that left work for the workers, in one of the database's threads."""

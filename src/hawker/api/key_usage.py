@@ -19,12 +19,12 @@ log = structlog.get_logger(__name__)
 
 
 class KeyUsage:
-    """The keys that were used since the last writing."""
+    """The keys that were used and are not written yet."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._noted: dict[int, tuple[datetime, Address | None]] = {}
-        # The first use after a start is written at once: whoever tries a new key sees it.
+        # The first use after a start is written at once, so that a person who tries a new key sees it.
         self._written_at = -WRITE_SECONDS
 
     def note(self, key_id: int, now: datetime, address: Address | None) -> None:
@@ -51,5 +51,5 @@ class KeyUsage:
             self._noted = noted | self._noted
             log.debug("uses of keys wait to be written", why=str(error))
         except Exception:
-            # Of so little weight that no fault in it may stop the process from following its keys.
+            # Not important enough to stop the process.
             log.exception("uses of keys are lost", keys=len(noted))

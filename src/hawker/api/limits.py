@@ -1,4 +1,4 @@
-"""How much may be asked at this door: limits told to the caller, and kept off the database where they can be."""
+"""Rate limits on requests with valid keys: reported in headers, and refused from memory where that is possible."""
 
 import asyncio
 import time

@@ -1,7 +1,7 @@
-"""The `services` answers, each made once and kept ready: a price list's bytes, plain and in gzip.
+"""The answers of `services`, cached as bytes for each price list, plain and in gzip.
 
-The number of the catalogue is looked up for every request where few ask, and where many do, twenty times
-a second for all of them: a look costs as much as forty answers. An answer is never older than STALE_SECONDS.
+The version of the catalogue is read for every request under low load, and twenty times a second for all of them under
+high load: reading it costs as much as forty answers. An answer is never older than STALE_SECONDS.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from hawker.catalog.snapshot import Catalogue, SoldService
 
 FRESH_SECONDS = 0.01
 BUSY_SECONDS = 0.05
-"""How long a look holds, and how long it does when more than BUSY_ANSWERS were given since."""
+"""How long the version counts after it was read, and how long when more than BUSY_ANSWERS were given since."""
 
 BUSY_ANSWERS = 32
 STALE_SECONDS = 0.1
-"""While the next look takes longer than this all wait for it: an older list is not shown, in an outage neither."""
+"""While reading the next version takes longer than this, all requests wait: an older list is never sent."""
 
 MAX_BYTES = 24 * 1024 * 1024
-"""Most that is kept ready. The bytes of 5,000 services are a megabyte plain, and a twentieth of that in gzip."""
+"""Most that is cached. The bytes of 5,000 services are a megabyte plain, and a twentieth of that in gzip."""
 
 _COMMON = (
     # The same address answers every customer differently, and each in two encodings.
@@ -35,7 +35,7 @@ _COMMON = (
 
 @dataclass(frozen=True, slots=True)
 class CachedList:
-    """What is ready of one price list's answer; the other encoding is made of it when somebody asks for that."""
+    """The cached answer of one price list; the other encoding is made from it when it is first asked for."""
 
     tag: str
     plain: ApiResponse | None = None
@@ -50,7 +50,7 @@ class CachedList:
 
 
 class ServiceLists:
-    """Finds the ready answer of an account's price list. Accounts with the same list share it."""
+    """Finds the cached answer of an account's price list. Accounts with the same list share it."""
 
     def __init__(self, look: Callable[[], Awaitable[Catalogue]], *, max_bytes: int = MAX_BYTES) -> None:
         """`look` answers the catalogue as it is now; lists are written and packed in a thread, one at a time.
@@ -71,7 +71,7 @@ class ServiceLists:
         self.packed = 0
 
     def recall(self, account_id: int, *, accept_encoding: str = "", if_none_match: str = "") -> ApiResponse | None:
-        """What `answer` would answer, where that is ready and the catalogue was looked at just now; else None."""
+        """What `answer` would return, where that is cached and the version still counts; else None."""
         catalogue = self._held()
         if catalogue is None:
             return None

@@ -27,10 +27,9 @@ CONNECTION_TIMEOUTS: dict[str, int] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-"""How long a database is waited for that says nothing at all, in seconds, one in milliseconds: a machine that lost its
-power or its network closes no connection. As the system comes, a question to it hangs for a quarter of an hour, and a
-wait for its answer for two hours. A statement that only takes long is not meant: the machine under it answers.
-An address may say otherwise."""
+"""Timeouts of the TCP connection, in seconds, one in milliseconds. A machine that lost its power or its network closes
+no connection: with the system's defaults a query to it hangs for a quarter of an hour, and the wait for its result for
+two hours. A slow statement is not affected, because its machine answers keepalives. The database URL may set others."""
 
 
 class DatabaseAccess(StrEnum):

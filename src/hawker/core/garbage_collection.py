@@ -1,19 +1,19 @@
-"""The collector of cyclic garbage, tuned for a process that serves: fewer looks, and none at what stays for ever."""
+"""The garbage collector, tuned for a process that serves: it runs less often, and skips objects made at start-up."""
 
 import gc
 
 _YOUNG, _MIDDLE, _OLD = 20_000, 10, 10
-"""Looked at after so many objects more than before (700 as Python comes), and after so many looks at the younger ones.
+"""Thresholds of the three generations (Python's default for the first is 700 objects).
 
-A batch makes thousands of rows, ids and replies, and next to none of them is cyclic: they go when they are let go of.
+A batch makes thousands of rows, ids and replies, and next to none is in a reference cycle: reference counts free them.
 """
 
 
 def tune_garbage_collector() -> None:
-    """Call once everything is loaded: what there is by then is not looked at any more.
+    """Freeze the objects that exist now and set the thresholds. Call it once everything is loaded.
 
-    Without this each look at all objects, settings, models and catalogue included, stops every request for 25 ms, some
-    times a second under load (docs/performance.md).
+    Without this each full collection traverses settings, models and the catalogue and stops every request for 25 ms,
+    several times a second under load (docs/performance.md).
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What the processes of a panel count, in the words of Prometheus: which figures there are, and how they are read."""
+"""The counters and histograms of /metrics: their names, labels and buckets, and their Prometheus families."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ FIGURES = {
 
 
 class CounterFamilies(Collector):
-    """The figures out of the tallies. What was counted under a name that is not known is left out."""
+    """The families of what was counted. Counts under an unknown name are left out."""
 
     def __init__(self, counted: Mapping[Key, int]) -> None:
         self._by_name: defaultdict[str, dict[Key, int]] = defaultdict(dict)

@@ -1,5 +1,5 @@
-"""What the processes of a panel have counted, added up in the database: whichever is asked answers for all of them,
-and a process that ends takes nothing along but its last seconds."""
+"""The counts of all processes, added up in the database: each process can report them all, and one that ends loses
+only its last seconds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,8 +25,8 @@ InThread: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 def add_counts(counted: Mapping[Key, int]) -> None:
-    """Add what a process has counted to what is known. Raises Unavailable."""
-    # In one order everywhere, so that two processes wait for each other and never both ways.
+    """Add the counts of a process to those in the database. Raises Unavailable."""
+    # In one order everywhere, to avoid deadlocks between processes.
     rows = sorted((_BETWEEN.join(key), times) for key, times in counted.items())
     keys, times = map(list, zip(*rows, strict=True))
     in_transaction(lambda cursor: ask(cursor, queries.ADD_TALLIES, (keys, times)))
@@ -39,7 +39,7 @@ def read_counts() -> dict[Key, int]:
 
 
 async def write_counts(in_thread: InThread) -> None:
-    """Write down what this process has counted; kept for later where the database is away."""
+    """Write the counts of this process; they are kept for later where the database is away."""
     counted = take()
     if not counted:
         return
@@ -49,12 +49,12 @@ async def write_counts(in_thread: InThread) -> None:
         give_back(counted)
         log.debug("counts wait to be written", why=str(error))
     except Exception:
-        # Of so little weight that no fault in it may stop a process.
+        # Not important enough to stop a process.
         log.exception("counts are lost", counts=len(counted))
 
 
 async def keep_writing_counts(in_thread: InThread) -> None:
-    """Write down every few seconds what was counted, until cancelled; then once more."""
+    """Write the counts every few seconds until cancelled, then once more."""
     try:
         while True:
             await asyncio.sleep(WRITE_SECONDS)

@@ -1,4 +1,4 @@
-"""The limits that a batch meets, locked: spent from in memory, item by item, written in one statement each."""
+"""The token buckets and leases of a batch, locked: changed in memory item by item, written in one statement each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Quota: TypeAlias = tuple[str, int]
 
 @dataclass(slots=True)
 class LockedBuckets:
-    """Locked buckets and leases at one instant of the database's clock. Nothing is written before `write`."""
+    """Locked buckets and leases at one instant of the database's clock. `write` writes the changes."""
 
     now: datetime
     full_at: dict[str, datetime]

@@ -127,7 +127,7 @@ def test_a_connection_that_ends_costs_nobody_an_answer_and_is_opened_again(
 
 def _end_backend(pid: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        cursor.execute("SELECT pg_terminate_backend(%s::int)", [pid])
     connection.close()
 
 

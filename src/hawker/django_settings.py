@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "hawker.providers",
     "hawker.posts",
     "hawker.orders",
+    "hawker.operations",
     "hawker.health",
     "hawker.worker",
 ]

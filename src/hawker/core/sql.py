@@ -3,7 +3,7 @@
 The hot verbs bypass the ORM but not its connection: one driver, one address, one life cycle.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -157,7 +157,7 @@ def in_snapshot(work: Callable[[Cursor], Result]) -> Result:
     return in_transaction(read)
 
 
-def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | None = None) -> Cursor:
+def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> Cursor:
     """Send a statement on the cursor's connection and answer the cursor its rows will come to.
 
     In a pipelined transaction nothing is waited for until the rows are read, so several questions

@@ -16,6 +16,8 @@ from hawker.core.errors import Unavailable
 from hawker.core.settings import settings
 from hawker.health.check import check_when_due
 from hawker.limits.actions import forget_full
+from hawker.operations.jobs import advance_job, find_open_jobs, forget_jobs
+from hawker.operations.once import forget_runs
 from hawker.orders import forget_requests
 from hawker.orders.models import WorkKind
 from hawker.worker.outage import outage
@@ -28,6 +30,10 @@ PULSE_LOCK = "pulse"
 UPKEEP = "hawker.upkeep"
 SYNC = "hawker.sync_prices"
 FORGET = "hawker.forget_limits"
+JOBS = "hawker.find_jobs"
+
+JOB_SLICE = 100
+"""How many subjects of a job are done before other sweeps of the worker have their turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -115,6 +121,35 @@ async def forget_limits(timestamp: int = 0) -> None:
         outage.note(error)
 
 
+@app.periodic(cron="* * * * * */5", periodic_id="jobs", queueing_lock=JOBS)
+@app.task(name=JOBS, queueing_lock=JOBS, queue="sweep")
+async def find_jobs(timestamp: int = 0) -> None:
+    """Every five seconds: carry on the jobs on many subjects that nobody is at work on."""
+    del timestamp
+    try:
+        open_jobs = await in_thread(find_open_jobs)
+    except Unavailable as error:
+        outage.note(error)
+        return
+    for job_id in open_jobs:
+        with suppress(exceptions.AlreadyEnqueued):
+            await run_job.configure(queueing_lock=f"job:{job_id}").defer_async(job_id=job_id)
+
+
+@app.task(name="hawker.job", queue="sweep")
+async def run_job(job_id: int) -> None:
+    """Do the next subjects of a job. Two workers may be at it: each takes subjects that no other has."""
+    try:
+        done = await in_thread(advance_job, job_id, now=sweeps.clock.now(), limit=JOB_SLICE)
+    except Unavailable as error:
+        outage.note(error)
+        return
+    if done == JOB_SLICE:
+        # At once, and not with the next look: what is asked for is to be done soon, and other sweeps have their turn.
+        with suppress(exceptions.AlreadyEnqueued):
+            await run_job.configure(queueing_lock=f"job:{job_id}").defer_async(job_id=job_id)
+
+
 @app.periodic(cron="23 4 * * *", periodic_id="forget-requests")
 @app.task(name="hawker.forget-requests", queueing_lock="hawker.forget-requests", queue="sweep")
 async def forget_old_requests(timestamp: int = 0) -> None:
@@ -127,3 +162,18 @@ async def forget_old_requests(timestamp: int = 0) -> None:
         outage.note(error)
         return
     log.info("request ids forgotten", count=forgotten, before=before.isoformat())
+
+
+@app.periodic(cron="41 4 * * *", periodic_id="forget-operations")
+@app.task(name="hawker.forget-operations", queueing_lock="hawker.forget-operations", queue="sweep")
+async def forget_old_operations(timestamp: int = 0) -> None:
+    """Every night: forget operation ids and jobs that are older than they are kept."""
+    del timestamp
+    now = sweeps.clock.now()
+    try:
+        while await in_thread(forget_runs, now=now):
+            pass
+        while await in_thread(forget_jobs, now=now):
+            pass
+    except Unavailable as error:
+        outage.note(error)

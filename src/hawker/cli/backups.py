@@ -100,7 +100,7 @@ def _finish(place: "Place", manifest: "Manifest") -> Any:
 def run_finish(taken_at: datetime) -> None:
     """The second half of a restore, inside the loaded database."""
     with panel(access=Access.OWNER):
-        from hawker.cli.migrate import CannotMigrate, migrate
+        from hawker.host.migration import CannotMigrate, migrate
         from hawker.orders import hold_restored, skip_numbers
         from hawker.orders.invariants import check_invariants
 

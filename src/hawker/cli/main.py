@@ -99,8 +99,8 @@ def worker(*, data_dir: DataDirOption = None) -> None:
 def migrate(*, data_dir: DataDirOption = None) -> None:
     """Bring the database to this version."""
     del data_dir
-    from hawker.cli.migrate import CannotMigrate
-    from hawker.cli.migrate import migrate as run_migrations
+    from hawker.host.migration import CannotMigrate
+    from hawker.host.migration import migrate as run_migrations
 
     with panel(access=Access.OWNER, create=True), sentences(CannotMigrate):
         run_migrations()

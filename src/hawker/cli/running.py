@@ -82,11 +82,9 @@ def runs(
     """
 
     def declare(function: Callable[..., Values]) -> Callable[..., Values]:
-        shared: dict[str, Any] = {"operation_id": OperationIdOption, "data_dir": DataDirOption}
+        shared: dict[str, Any] = {"operation_id": OperationIdOption, "data_dir": DataDirOption, "seen": SeenOption}
         if many:
             shared |= {"filters": FilterOption, "dry_run": DryRunOption}
-        else:
-            shared |= {"seen": SeenOption}
 
         def command(**flags: Any) -> None:
             chosen = {each: flags.pop(each) for each in shared}
@@ -153,8 +151,10 @@ def _run_many(
         fail("say either which ones by number, or --filter")
     if len(subjects) == 1 and not chosen["dry_run"]:
         one = {**rest, operation.many: subjects[0]}
-        _run_one(operation.name, one, show, operation_id=chosen["operation_id"], seen=None)
+        _run_one(operation.name, one, show, operation_id=chosen["operation_id"], seen=chosen["seen"])
         return
+    if chosen["seen"] is not None:
+        fail("--seen is the version of one subject: name one, without --dry-run")
     with panel():
         from hawker.operations.jobs import Selection, read_items, start_job
         from hawker.operations.running import EVERYTHING

@@ -61,8 +61,9 @@ class Operation:
     `subject` is the kind of thing that is changed; `subjects_of` answers the ids of those that an input names, which
     are locked and whose versions are compared before `run`. `prepare` asks providers or gateways before the
     transaction, and may refuse. `many` names the input's field that holds the subject where the operation can be run
-    on a selection. An operation that is not `audited_by_run` opens its own transactions and writes its own audit rows.
-    `step_up` asks the ways in for a fresh proof of who the person is.
+    on a selection; `check_selection` may refuse a whole selection of ids before the first subject is changed, such as
+    for a number that names nothing. An operation that is not `audited_by_run` opens its own transactions and writes
+    its own audit rows. `step_up` asks the ways in for a fresh proof of who the person is.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Operation:
     subjects_of: Callable[[Any], Sequence[object]]
     prepare: Callable[[Any], Any] | None = None
     many: str = ""
+    check_selection: Callable[[Sequence[str]], None] | None = None
     scope: Scope = Scope.STAFF
     step_up: bool = False
     audited_by_run: bool = True
@@ -84,7 +86,7 @@ class Operation:
         return (self.run.__doc__ or "").strip()
 
 
-MODULES = ("orders",)
+MODULES = ("links", "orders", "prices", "providers", "routes", "services")
 """The modules of this package that declare operations."""
 
 
@@ -134,6 +136,7 @@ def operation(
     ids: Callable[[Any], Sequence[object]] = lambda _: (),
     prepare: Callable[[Any], Any] | None = None,
     many: str = "",
+    check_selection: Callable[[Sequence[str]], None] | None = None,
     scope: Scope = Scope.STAFF,
     step_up: bool = False,
     audited_by_run: bool = True,
@@ -157,6 +160,7 @@ def operation(
                 subjects_of=ids,
                 prepare=prepare,
                 many=many,
+                check_selection=check_selection,
                 scope=scope,
                 step_up=step_up,
                 audited_by_run=audited_by_run,

@@ -88,7 +88,8 @@ def _sentence(meta: Meta | None, error: str) -> str:
             return f"must be a whole number from {low} to {high}"
         return f"must be a whole number of at least {low}" if low is not None else f"must be at most {high}"
     if meta is not None and meta.max_length is not None and "length" in error:
-        return f"must have {meta.min_length or 0} to {meta.max_length} characters"
+        unit = "entries" if "array" in error else "characters"
+        return f"must have {meta.min_length or 0} to {meta.max_length} {unit}"
     text = re.sub(r" - at `\$.*?`$", "", error).replace("`", "")
     return text[:1].lower() + text[1:]
 

@@ -123,6 +123,8 @@ def start_job(
     if len(subjects) > MAX_SUBJECTS:
         raise Refused(f"more than {MAX_SUBJECTS:,} are selected: narrow the filter")
     read_input(operation.input, {**values, operation.many: subjects[0]})
+    if selection.ids and operation.check_selection is not None:
+        operation.check_selection(selection.ids)
     with one_transaction():
         if operation_id is not None and not claim_id(operation, asked, operation_id, actor, now):
             return find_job(find_result(operation, asked, operation_id, actor, result_type=int) or 0)

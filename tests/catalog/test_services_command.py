@@ -78,7 +78,9 @@ def test_a_change_that_cannot_be_is_a_sentence_and_changes_nothing(panel: Panel)
     service = panel.service()
     assert "say what to change" in refused("service", "set", service.id)
     assert "hawker: links: " in refused("service", "set", service.id, "--links", "a*b", "--free")
-    assert "refill days: must be a whole number from 0 to 3650" in refused("service", "set", service.id, "--refill-days", "3651")
+    assert "refill days: must be a whole number from 0 to 3650" in refused(
+        "service", "set", service.id, "--refill-days", "3651"
+    )
     for name in ("", " blanks ", "two\nlines", "n" * 256):
         with pytest.raises(BadChange, match="name must be"):
             change_services([service.id], {"free": True, "name": name})

@@ -99,7 +99,11 @@ def test_a_provider_is_tried_saved_imported_and_listed(panel: Panel, sandbox: Sa
 @pytest.mark.parametrize(
     ("url", "words", "sentence"),
     [
-        ("http://panel.example/api/v2", [], "url: the address must begin with https:// (the key travels with every call)"),
+        (
+            "http://panel.example/api/v2",
+            [],
+            "url: the address must begin with https:// (the key travels with every call)",
+        ),
         ("https://127.0.0.1/api/v2", [], "url: 127.0.0.1 leads to 127.0.0.1, which is not a public address"),
         ("https://127.0.0.1:1/api/v2", ["--allow-private"], "no connection to 127.0.0.1: "),
         ("SANDBOX/api/v2", ["--allow-private"], "acme did not answer with a balance, so nothing was saved: Invalid AP"),

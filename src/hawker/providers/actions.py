@@ -163,7 +163,7 @@ def add_provider(
     if currency != settings().currency and exchange_rate == "1":
         raise BadProvider(
             f"the provider's balance is in {currency}, this panel's in {settings().currency}: "
-            f"say what one {currency} is worth with --exchange-rate"
+            f"give an exchange rate, which is what one {currency} is worth"
         )
     try:
         with transaction.atomic():

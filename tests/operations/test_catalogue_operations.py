@@ -185,9 +185,8 @@ def test_services_are_switched_one_by_one_and_a_dry_run_switches_none(panel: Pan
     assert {event["subject"]["id"] for event in list_audit_events(action="service.set", limit=9)} == set(selection.ids)
 
 
-def test_a_name_that_was_taken_meanwhile_is_a_conflict_too(panel: Panel) -> None:
-    run(panel, "price.group.add", {"name": "Friends", "percent": "-5"}, actor=STAFF)
-    run(panel, "price.group.remove", {"name": "Friends"}, actor=STAFF)
-    with pytest.raises(ChangedSince, match="the price group Friends was changed meanwhile"):
+def test_what_makes_something_new_has_no_version_to_compare(panel: Panel) -> None:
+    with pytest.raises(BadInput) as caught:
         run(panel, "price.group.add", {"name": "Friends", "percent": "-5"}, seen=0)
+    assert caught.value.field == "seen"
     assert not PriceGroup.objects.exists()

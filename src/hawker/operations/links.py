@@ -1,6 +1,5 @@
 """What staff do with links that customers may not order for."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Protocol, TypeAlias
 
@@ -27,9 +26,9 @@ class _OfList(Protocol):
     def service(self) -> int | None: ...
 
 
-def _list(given: _OfList) -> Sequence[str]:
+def _list(given: _OfList) -> str:
     """The id by which the audit log knows the list of patterns."""
-    return ("all services" if given.service is None else f"service {given.service}",)
+    return "all services" if given.service is None else f"service {given.service}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class LinksAllowed:
     allowed: list[str]
 
 
-@operation("link.forbid", subject="links", ids=_list)
+@operation("link.forbid", subject="links")
 def forbid_links(run: Run, given: ForbidLinks) -> LinksForbidden:
     """Refuse orders for links that match a pattern, with `Incorrect link`. Orders that were placed go on."""
     from hawker.catalog import actions
@@ -69,11 +68,11 @@ def forbid_links(run: Run, given: ForbidLinks) -> LinksForbidden:
             kept = actions.forbid_links(given.patterns, service_id=given.service, now=run.now)
     except BadPattern as error:
         raise BadInput("patterns", str(error)) from error
-    run.note(*_list(given), after={"forbidden": kept})
+    run.note(_list(given), after={"forbidden": kept})
     return LinksForbidden(kept)
 
 
-@operation("link.allow", subject="links", ids=_list)
+@operation("link.allow", subject="links")
 def allow_links(run: Run, given: AllowLinks) -> LinksAllowed:
     """Take patterns off the list of forbidden links; answers those that were on it."""
     from hawker.catalog import actions
@@ -83,5 +82,5 @@ def allow_links(run: Run, given: AllowLinks) -> LinksAllowed:
         gone = actions.allow_links(given.patterns, service_id=given.service)
     except BadPattern as error:
         raise BadInput("patterns", str(error)) from error
-    run.note(*_list(given), before={"forbidden": gone})
+    run.note(_list(given), before={"forbidden": gone})
     return LinksAllowed(gone)

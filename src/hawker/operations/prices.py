@@ -77,7 +77,7 @@ class PriceGroupRemoved:
     removed: str
 
 
-@operation("price.group.add", subject="price_group", ids=lambda given: (given.name,))
+@operation("price.group.add", subject="price_group")
 def add_price_group(run: Run, given: AddPriceGroup) -> PriceGroupView:
     """Make a price group, into which customers can be put."""
     from hawker.catalog import pricing

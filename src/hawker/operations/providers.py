@@ -108,7 +108,7 @@ def _try_new(given: AddProvider) -> _Tried:
     return _try(given.name, given.url, given.key, allow_private=given.allow_private, untouched="saved")
 
 
-@operation("provider.add", subject="provider", ids=lambda given: (given.name,), prepare=_try_new)
+@operation("provider.add", subject="provider", prepare=_try_new)
 def add_provider(run: Run, given: AddProvider) -> ProviderAdded:
     """Connect an upstream panel. Its address and key are tried first: it must answer with our balance there."""
     from hawker.providers import actions

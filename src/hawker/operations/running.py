@@ -72,8 +72,8 @@ def run_within(
 ) -> Any:
     """Run an operation in the caller's transaction, with its audit rows. Raises as run_operation does."""
     subjects = operation.subjects_of(given)
-    if seen is not None and len(subjects) != 1:
-        raise BadInput("seen", f"{operation.name} does not change one subject, of which a version could have been seen")
+    if seen is not None and not operation.is_edit:
+        raise BadInput("seen", f"{operation.name} changes nothing that could be seen before")
     with audited(actor, operation.name, reason=getattr(given, "reason", None) or "", now=now) as change:
         if seen is not None:
             check_version(operation.subject, subjects[0], seen)

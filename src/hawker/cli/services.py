@@ -105,7 +105,7 @@ def add_subscription(
     show_many=lambda _, items: {"enabled": [int(item.subject) for item in items if item.state == "done"]},
 )
 def enable(
-    services: Annotated[list[int], place("service.enable", "service")] = [],  # noqa: B006
+    services: Annotated[list[int], place("service.enable", "service", help="The services' numbers.")] = [],  # noqa: B006
 ) -> Values:
     """Put services on sale."""
     return {"service": services}
@@ -119,7 +119,7 @@ def enable(
     show_many=lambda _, items: {"disabled": [int(item.subject) for item in items if item.state == "done"]},
 )
 def disable(
-    services: Annotated[list[int], place("service.disable", "service")] = [],  # noqa: B006
+    services: Annotated[list[int], place("service.disable", "service", help="The services' numbers.")] = [],  # noqa: B006
 ) -> Values:
     """Take services off sale; orders that were placed go on."""
     return {"service": services}

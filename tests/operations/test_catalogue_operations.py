@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 import pytest
+from django.db import connection
 
 from hawker.accounts.models import User
 from hawker.audit.actions import list_audit_events
@@ -17,6 +18,7 @@ from hawker.operations.provider_view import show_provider
 from hawker.operations.running import EVERYTHING, run_operation
 from hawker.operations.services import SetService, describe_service
 from hawker.providers.models import Provider
+from one_process import Call, run_commands
 from panel import Panel
 from people import ANNA, STAFF
 from processes import SandboxProcess
@@ -154,6 +156,11 @@ def test_a_repeated_id_answers_the_same_and_asks_nobody(panel: Panel, sandbox: S
     sandbox.faults("empty=1")
     assert run(panel, "provider.add", values, operation_id=ID) == added
     sandbox.faults()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT string_agg(operation_run::text, ' ') FROM operation_run")
+        (kept,) = cursor.fetchone() or ("",)
+    assert ID in kept
+    assert sandbox.key not in kept
     service = panel.service()
     (first, again) = (
         run(panel, "service.add_subscription", {"service": service.id, "feed": "https://a.example/{username}"}, **once)
@@ -190,3 +197,24 @@ def test_what_makes_something_new_has_no_version_to_compare(panel: Panel) -> Non
         run(panel, "price.group.add", {"name": "Friends", "percent": "-5"}, seen=0)
     assert caught.value.field == "seen"
     assert not PriceGroup.objects.exists()
+
+
+def test_the_command_line_edits_what_it_has_seen(panel: Panel) -> None:
+    service, other = str(panel.service().id), str(panel.service().id)
+    words = ["service", "set", service, "--links", "url", "--seen", "0"]
+    shown, first, again, several, missing = run_commands(
+        [
+            Call(["service", "show", service]),
+            Call([*words, "--operation-id", ID]),
+            Call(words),
+            Call([*words, other]),
+            Call(["service", "disable", other, "4711"]),
+        ]
+    )
+    assert shown.answer["version"] == 0
+    assert {**shown.answer, "links": "url"} == {**first.answer, "version": 0}
+    assert (again.code, several.code, missing.code) == (1, 1, 1)
+    assert f"the service {service} was changed meanwhile: links any → url" in again.stderr
+    assert "name one" in several.stderr
+    assert "there is no service 4711; nothing was changed" in missing.stderr
+    assert Service.objects.get(id=other).enabled

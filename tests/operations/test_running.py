@@ -105,7 +105,7 @@ def test_what_was_refused_leaves_its_id_free(panel: Panel, order: int) -> None:
     run(panel, "order.cancel", {"order": order, "reason": "asked"})
     for _ in range(2):
         with pytest.raises(Refused, match="has ended already"):
-            run(panel, "order.cancel", {"order": order, "reason": "asked"}, operation_id=ID)
+            run(panel, "order.complete", {"order": order}, operation_id=ID)
 
 
 def test_two_clicks_at_once_are_one(panel: Panel, order: int) -> None:
@@ -153,7 +153,8 @@ def test_the_command_line_repeats_under_an_id(panel: Panel, order: int) -> None:
     from one_process import Call, run_commands
 
     words = ["order", "cancel", str(order), "--reason", "asked", "--operation-id", ID]
-    first, again, other = run_commands([Call(words), Call(words), Call([*words[:-1], "another-id-of-mine"])])
+    other_id = ["order", "complete", str(order), "--operation-id", "another-id-of-mine"]
+    first, again, other = run_commands([Call(words), Call(words), Call(other_id)])
     assert (first.code, again.code, other.code) == (0, 0, 1)
     assert first.answer == again.answer == {"order": order, "cancel": "canceled"}
     assert "has ended already" in other.stderr

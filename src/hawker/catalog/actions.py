@@ -95,6 +95,11 @@ def describe_services(
     return [_described(service) for service in services]
 
 
+def check_services(service_ids: Sequence[int]) -> None:
+    """Raises NoSuchService where one of the numbers has no service."""
+    _check_known(service_ids, set(Service.objects.filter(id__in=service_ids).values_list("id", flat=True)))
+
+
 def forbid_links(patterns: Sequence[str], *, service_id: int | None, now: datetime) -> list[str]:
     """Forbid links that match any of the patterns, for one service or for all; answers them as they are kept.
 

@@ -54,6 +54,11 @@ class Run:
         self.change.note(kind or self.operation.subject, subject_id, before=before, after=after)
 
 
+def _no_subjects(_: Any) -> Sequence[object]:
+    """The subjects of an operation that makes something new, whose id is not known before."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One thing that a person may do.
@@ -61,8 +66,9 @@ class Operation:
     `subject` is the kind of thing that is changed; `subjects_of` answers the ids of those that an input names, which
     are locked and whose versions are compared before `run`. `prepare` asks providers or gateways before the
     transaction, and may refuse. `many` names the input's field that holds the subject where the operation can be run
-    on a selection. An operation that is not `audited_by_run` opens its own transactions and writes its own audit rows.
-    `step_up` asks the ways in for a fresh proof of who the person is.
+    on a selection; `check_selection` may refuse a whole selection of ids before the first subject is changed, such as
+    for a number that names nothing. An operation that is not `audited_by_run` opens its own transactions and writes
+    its own audit rows. `step_up` asks the ways in for a fresh proof of who the person is.
     """
 
     name: str
@@ -73,10 +79,16 @@ class Operation:
     subjects_of: Callable[[Any], Sequence[object]]
     prepare: Callable[[Any], Any] | None = None
     many: str = ""
+    check_selection: Callable[[Sequence[str]], None] | None = None
     scope: Scope = Scope.STAFF
     step_up: bool = False
     audited_by_run: bool = True
     secret_fields: frozenset[str] = frozenset()
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether its input names what it changes, so that the version of that can be compared."""
+        return self.subjects_of is not _no_subjects
 
     @property
     def help(self) -> str:
@@ -84,7 +96,21 @@ class Operation:
         return (self.run.__doc__ or "").strip()
 
 
-MODULES = ("orders",)
+MODULES = (
+    "alerts",
+    "backups",
+    "customers",
+    "job_operations",
+    "keys",
+    "links",
+    "orders",
+    "prices",
+    "providers",
+    "refills",
+    "routes",
+    "secrets",
+    "services",
+)
 """The modules of this package that declare operations."""
 
 
@@ -131,9 +157,10 @@ def operation(
     name: str,
     *,
     subject: str,
-    ids: Callable[[Any], Sequence[object]] = lambda _: (),
+    ids: Callable[[Any], Sequence[object]] = _no_subjects,
     prepare: Callable[[Any], Any] | None = None,
     many: str = "",
+    check_selection: Callable[[Sequence[str]], None] | None = None,
     scope: Scope = Scope.STAFF,
     step_up: bool = False,
     audited_by_run: bool = True,
@@ -157,6 +184,7 @@ def operation(
                 subjects_of=ids,
                 prepare=prepare,
                 many=many,
+                check_selection=check_selection,
                 scope=scope,
                 step_up=step_up,
                 audited_by_run=audited_by_run,

@@ -123,6 +123,8 @@ def start_job(
     if len(subjects) > MAX_SUBJECTS:
         raise Refused(f"more than {MAX_SUBJECTS:,} are selected: narrow the filter")
     read_input(operation.input, {**values, operation.many: subjects[0]})
+    if selection.ids and operation.check_selection is not None:
+        operation.check_selection(selection.ids)
     with one_transaction():
         if operation_id is not None and not claim_id(operation, asked, operation_id, actor, now):
             return find_job(find_result(operation, asked, operation_id, actor, result_type=int) or 0)
@@ -169,6 +171,13 @@ def find_job(job_id: int) -> JobView:
         created_at,
         finished_at,
     )
+
+
+def list_jobs(*, state: str | None = None, limit: int) -> list[JobView]:
+    """The newest jobs first, all or those in one state."""
+    values = {"state": state, "limit": limit}
+    rows = in_transaction(lambda cursor: ask(cursor, queries.LIST_JOBS, values).fetchall())
+    return [find_job(row[0]) for row in rows]
 
 
 def read_items(job_id: int) -> Iterator[ItemView]:

@@ -163,7 +163,7 @@ def add_provider(
     if currency != settings().currency and exchange_rate == "1":
         raise BadProvider(
             f"the provider's balance is in {currency}, this panel's in {settings().currency}: "
-            f"give the value of one {currency} with --exchange-rate"
+            f"give the exchange rate, the value of one {currency}"
         )
     try:
         with transaction.atomic():

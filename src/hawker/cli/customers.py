@@ -5,6 +5,16 @@ from typing import Annotated
 import typer
 
 from hawker.cli.changes import actor, changing
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
 from hawker.cli.output import answer, fail, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.clock import SystemClock
@@ -109,3 +119,53 @@ def _set_active(email: str, *, active: bool) -> None:
             change.watch("customer", email.strip().lower(), lambda: {"active": find_customer(email).is_active})
             user = set_customer_active(email, active=active)
         answer({"customer": user.email, "active": user.is_active})
+
+
+@app.command(name="list")
+def list_(
+    *,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+    format_: FormatOption = Format.JSON,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Customers, newest first, with their balances."""
+    del data_dir
+    with panel():
+        answer_list("customers", Wanted(filters, sort, after, limit, format_))
+
+
+@app.command()
+def show(
+    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")], *, data_dir: DataDirOption = None
+) -> None:
+    """One customer with balance and credit limit."""
+    del data_dir
+    with panel():
+        from hawker.lists.errors import BadList
+        from hawker.lists.filters import read_filters
+        from hawker.lists.reading import read_page
+        from hawker.lists.rendering import json_of
+
+        with sentences(BadList):
+            page = read_page("customers", read_filters("customers", {"customer": email}))
+        answer(json_of(page.columns, page.rows[0]))
+
+
+@app.command()
+def statement(
+    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")],
+    *,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+    format_: FormatOption = Format.JSON,
+    data_dir: DataDirOption = None,
+) -> None:
+    """What changed a customer's balance, newest first, with the balance after each entry."""
+    del data_dir
+    with panel():
+        answer_list("transfers", Wanted(filters, sort, after, limit, format_), {"customer": email})

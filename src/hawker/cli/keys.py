@@ -66,15 +66,18 @@ def import_(
 def list_(email: EmailArgument, *, data_dir: DataDirOption = None) -> None:
     """All keys a customer ever had, newest first; of the keys themselves only the end."""
     del data_dir
-    now = SystemClock().now()
     with panel():
-        from hawker.accounts.actions import find_customer, list_keys
-        from hawker.accounts.errors import NoSuchCustomer
+        from hawker.lists.errors import BadList
+        from hawker.lists.filters import read_filters
+        from hawker.lists.reading import columns_of, own, read_page, stream
+        from hawker.lists.rendering import json_of
 
-        with sentences(NoSuchCustomer):
-            user = find_customer(email)
-        keys = [_described(key, now) for key in list_keys(user)]
-        answer({"customer": user.email, "active": user.is_active, "keys": keys})
+        with sentences(BadList):
+            (customer,) = read_page("customers", read_filters("customers", {"customer": email})).rows
+        # The scope of the account shows what belongs to a key, and not whose it is.
+        scope = own(customer.values["account"])
+        keys = [json_of(columns_of("keys", scope=scope), row) for row in stream("keys", scope=scope)]
+        answer({"customer": customer.values["email"], "active": customer.values["active"], "keys": keys})
 
 
 @app.command()

@@ -15,6 +15,7 @@ from hawker.cli import (
     customers,
     keys,
     links,
+    lists,
     orders,
     prices,
     provider_settings,
@@ -45,6 +46,8 @@ app.add_typer(routes.app, name="route", help="Where each service is bought, and 
 app.add_typer(alerts.app, name="alert", help="What needs a person.")
 app.add_typer(audit.app, name="audit", help="Who changed what.")
 app.add_typer(secrets.app, name="secrets", help="The secrets that the panel's data is kept under.")
+
+app.command(name="list")(lists.list_)
 
 WRONG_WORDS = 2
 """The exit code of a command that cannot be read, as the parser has it."""

@@ -5,6 +5,16 @@ from typing import Annotated, Any
 import typer
 
 from hawker.cli.changes import changing
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
 from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.services import MAX_ID
@@ -63,16 +73,18 @@ def list_(
     *,
     service: Annotated[int | None, typer.Option(min=1, max=MAX_ID, help="Only of this service.")] = None,
     provider: Annotated[str, typer.Option(help="Only to this provider.")] = "",
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 0,
+    format_: FormatOption = Format.JSON,
     data_dir: DataDirOption = None,
 ) -> None:
     """The routes of all services, in the order in which they are asked."""
     del data_dir
     with panel():
-        from hawker.providers.errors import NoSuchProvider
-        from hawker.providers.routes import describe_routes
-
-        with sentences(NoSuchProvider):
-            answer(describe_routes(service_id=service, provider_name=provider, now=SystemClock().now()))
+        chosen = {"service": None if service is None else str(service), "provider": provider or None}
+        answer_list("routes", Wanted(filters, sort, after, limit, format_), chosen)
 
 
 def _routes(service: int) -> dict[str, Any]:

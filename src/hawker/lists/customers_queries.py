@@ -23,9 +23,7 @@ NUMBER, TEXT, FLAG, MONEY, INSTANT = (
 
 
 def _customer(sql: str) -> Filter:
-    return Filter(
-        "customer", "Customer", FilterType.NAME, "The customer's e-mail address.", sql, lookup=FIND_ACCOUNT
-    )
+    return Filter("customer", "Customer", FilterType.NAME, "The customer's e-mail address.", sql, lookup=FIND_ACCOUNT)
 
 
 def _account(sql: str) -> Filter:

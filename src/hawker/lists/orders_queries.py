@@ -127,9 +127,13 @@ ORDERS = ListDeclaration(
     filters=(
         _NUMBER,
         Filter("state", "State", FilterType.CHOICE, "The order's state.", "o.state = %(state)s", choices=STATES),
-        Filter("unknown", "Unknown", FilterType.FLAG, "Nobody knows whether the provider has it.", "o.state = 'unknown'"),
+        Filter(
+            "unknown", "Unknown", FilterType.FLAG, "Nobody knows whether the provider has it.", "o.state = 'unknown'"
+        ),
         Filter("held", "Held", FilterType.FLAG, "It is held; the column `hold` says why.", _HELD),
-        Filter("at_a_loss", "At a loss", FilterType.FLAG, "Held because of its cost, or released at a loss.", _AT_A_LOSS),
+        Filter(
+            "at_a_loss", "At a loss", FilterType.FLAG, "Held because of its cost, or released at a loss.", _AT_A_LOSS
+        ),
         Filter(
             "slow",
             "Slow",
@@ -164,7 +168,9 @@ ORDERS = ListDeclaration(
             "The provider's number of the order.",
             "o.upstream_id = %(upstream_order)s",
         ),
-        Filter("parent", "Parent", FilterType.NUMBER, "The order it is a part of.", "o.parent_id = %(parent)s", own=True),
+        Filter(
+            "parent", "Parent", FilterType.NUMBER, "The order it is a part of.", "o.parent_id = %(parent)s", own=True
+        ),
         _CREATED,
     ),
     sorts=(_BY_NUMBER, _BY_TIME),
@@ -290,9 +296,7 @@ CANCELS = ListDeclaration(
     sorts=(_BY_NUMBER,),
     own="account",
     instant="o.created_at",
-    walks=(
-        Walk("all", (Branch("orders o", ("o.id",), "o.cancel_requested_at IS NOT NULL"),)),
-    ),
+    walks=(Walk("all", (Branch("orders o", ("o.id",), "o.cancel_requested_at IS NOT NULL"),)),),
 )
 
 DRIP_FEEDS = ListDeclaration(
@@ -391,7 +395,9 @@ SUBSCRIPTIONS = ListDeclaration(
         _CUSTOMER,
         _ACCOUNT,
         _SERVICE,
-        Filter("username", "User name", FilterType.TEXT, "The user name, exactly.", "s.username = %(username)s", own=True),
+        Filter(
+            "username", "User name", FilterType.TEXT, "The user name, exactly.", "s.username = %(username)s", own=True
+        ),
     ),
     sorts=(Sort("order", "Order number", (("s.order_id", KeyType.NUMBER),), descending=True),),
     own="account",

@@ -85,9 +85,12 @@ def read_page(
     sort: str = "",
     after: str | None = None,
     limit: int = 100,
+    window: int | None = None,
     now: datetime | None = None,
 ) -> Page:
     """At most `limit` rows (1 to MAX_LIMIT) behind the position `after`, in at most four statements.
+
+    `window` is how many rows are looked through for one page; without it as many as the list's own walk says.
 
     `sort` is the name of a sort key, with `-` before it for the other way round; a position keeps the sort it was
     made with. Raises NoSuchList, BadFilter, BadSort, BadCursor, Unavailable.
@@ -104,8 +107,9 @@ def read_page(
             raise BadCursor("this position belongs to another order of the list")
     else:
         question = ask_list(declaration, asked, columns=columns, sort=sort)
-    limit = max(1, min(limit, MAX_LIMIT))
-    return in_transaction(lambda cursor: _read_page(cursor, question, keys, limit, now or SystemClock().now()))
+    moment = now or SystemClock().now()
+    parameters = _parameters(question, keys, moment, window) | {"limit": max(1, min(limit, MAX_LIMIT)) + 1}
+    return in_transaction(lambda cursor: _read_page(cursor, question, parameters, after=bool(keys)))
 
 
 def count(name: str, filters: Filters | None = None, *, scope: Scope = STAFF, now: datetime | None = None) -> Count:
@@ -168,11 +172,10 @@ def _scoped(name: str, filters: Filters | None, scope: Scope) -> tuple[ListDecla
     return declaration, Filters(name, {**asked.values, declaration.own: scope.account_id})
 
 
-def _read_page(cursor: Cursor, question: Question, keys: Sequence[Any], limit: int, now: datetime) -> Page:
-    behind = bool(keys)
-    parameters = _parameters(question, keys, now) | {"limit": limit + 1}
-    found = _execute(cursor, page_statement(question, after=behind), parameters)
-    width = len(question.sort.keys)
+def _read_page(cursor: Cursor, question: Question, parameters: Mapping[str, Any], *, after: bool) -> Page:
+    found = _execute(cursor, page_statement(question, after=after), parameters)
+    # One more than the page holds was asked for: it tells whether there is a next page.
+    limit, width = parameters["limit"] - 1, len(question.sort.keys)
     rows = [_row(question.columns, row, width) for row in found[:limit]]
     declaration = question.declaration
 
@@ -181,7 +184,7 @@ def _read_page(cursor: Cursor, question: Question, keys: Sequence[Any], limit: i
 
     if len(found) > limit:
         return Page(question.columns, rows, position(found[limit - 1][:width]))
-    boundary = _read_boundary(cursor, question, parameters, after=behind)
+    boundary = _read_boundary(cursor, question, parameters, after=after)
     if boundary is None:
         return Page(question.columns, rows, None)
     return Page(question.columns, rows, position(boundary[:width]), boundary[width])
@@ -198,7 +201,7 @@ def _read_boundary(
 
 
 def _count(cursor: Cursor, question: Question, now: datetime) -> Count:
-    parameters = _parameters(question, (), now) | {"limit": COUNTED_UP_TO + 1}
+    parameters = _parameters(question, (), now, None) | {"limit": COUNTED_UP_TO + 1}
     ((number,),) = _execute(cursor, count_statement(question), parameters)
     if number > COUNTED_UP_TO:
         return Count(COUNTED_UP_TO, is_exact=False)
@@ -206,10 +209,10 @@ def _count(cursor: Cursor, question: Question, now: datetime) -> Count:
     return Count(number, is_exact=boundary is None, bounded_since=None if boundary is None else boundary[-1])
 
 
-def _parameters(question: Question, keys: Sequence[Any], now: datetime) -> dict[str, Any]:
-    window = question.walk.window if question.walk is not None else 0
+def _parameters(question: Question, keys: Sequence[Any], now: datetime, window: int | None) -> dict[str, Any]:
+    own = question.walk.window if question.walk is not None else 0
     behind = {f"after_{place}": key for place, key in enumerate(keys)}
-    return {**question.parameters, **behind, "window": window, "now": now}
+    return {**question.parameters, **behind, "window": own if window is None else window, "now": now}
 
 
 def _execute(cursor: Cursor, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:

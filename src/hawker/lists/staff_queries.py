@@ -51,7 +51,8 @@ ALERTS = ListDeclaration(
 )
 
 _OF_CUSTOMER = """(SELECT 'account' AS kind, %(customer)s::bigint::text AS id
-    UNION ALL SELECT 'customer', u.email FROM account b JOIN app_user u ON u.id = b.user_id WHERE b.id = %(customer)s::bigint
+    UNION ALL SELECT 'customer', u.email FROM account b JOIN app_user u ON u.id = b.user_id
+               WHERE b.id = %(customer)s::bigint
     UNION ALL SELECT 'key', k.id::text FROM account b JOIN api_key k ON k.user_id = b.user_id
                WHERE b.id = %(customer)s::bigint)"""
 """A customer as the audit log names one: by account, by address, and by each key that there ever was."""

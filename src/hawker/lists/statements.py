@@ -33,9 +33,7 @@ class Question:
         return [sql for name, sql in self.conditions.items() if name not in covered]
 
 
-def ask_list(
-    declaration: ListDeclaration, filters: Filters, *, columns: Sequence[Column], sort: str = ""
-) -> Question:
+def ask_list(declaration: ListDeclaration, filters: Filters, *, columns: Sequence[Column], sort: str = "") -> Question:
     """Choose how the list is read. `sort` is a sort's name, with `-` before it for the other way round.
 
     Raises BadSort.
@@ -59,7 +57,13 @@ def ask_list(
     conditions = {key: _condition(_filter(declaration, key), value) for key, value in filters.values.items()}
     parameters = dict(_parameters(filters))
     return Question(
-        declaration, columns, conditions, parameters, walk, asked, not descending if sort.startswith("-") else descending
+        declaration,
+        columns,
+        conditions,
+        parameters,
+        walk,
+        asked,
+        not descending if sort.startswith("-") else descending,
     )
 
 
@@ -144,12 +148,12 @@ def count_statement(question: Question) -> str:
 
 def _rows(question: Question, *, after: bool) -> str:
     declaration, walk = question.declaration, question.walk
-    own = f"{declaration.table} {declaration.alias}"
+    alias, joins = declaration.alias, declaration.joins
     if walk is None:
-        return f"{own} {declaration.joins}"
+        return f"{declaration.table} {alias} {joins}"
     if walk.in_place:
-        return f"({_branch(question, walk.branches[0], f'{declaration.alias}.*', after=after)}) {declaration.alias} {declaration.joins}"
-    return f"({_walked(question, after=after)}) walked\n{_look_up(question)} {declaration.joins}"
+        return f"({_branch(question, walk.branches[0], f'{alias}.*', after=after)}) {alias} {joins}"
+    return f"({_walked(question, after=after)}) walked\n{_look_up(question)} {joins}"
 
 
 def _look_up(question: Question) -> str:
@@ -176,7 +180,8 @@ def _walked(question: Question, *, after: bool) -> str:
     if len(parts) == 1:
         return parts[0]
     union = "\nUNION ALL\n".join(f"({part})" for part in parts)
-    return f"SELECT DISTINCT {', '.join(names)} FROM ({union}) branches ORDER BY {_order(names, question)} LIMIT %(window)s"
+    found = f"SELECT DISTINCT {', '.join(names)} FROM ({union}) branches"
+    return f"{found} ORDER BY {_order(names, question)} LIMIT %(window)s"
 
 
 def _branch(question: Question, branch: Branch, shown: str, *, after: bool) -> str:

@@ -19,7 +19,12 @@ _DOUBTFUL = ("unknown", "manual", "not_created", "sending")
 """States that few attempts are in, each with a partial index."""
 
 _PROVIDER = Filter(
-    "provider", "Provider", FilterType.NAME, "The provider's name.", "a.provider_id = %(provider)s", lookup=FIND_PROVIDER
+    "provider",
+    "Provider",
+    FilterType.NAME,
+    "The provider's name.",
+    "a.provider_id = %(provider)s",
+    lookup=FIND_PROVIDER,
 )
 _KIND = Filter(
     "kind",
@@ -135,9 +140,7 @@ UNKNOWNS = ListDeclaration(
         _PROVIDER,
         Filter("sent", "Sent", FilterType.SPAN, "When it was sent.", "a.started_at"),
     ),
-    sorts=(
-        Sort("sent", "Time of sending", (("a.started_at", KeyType.INSTANT), ("a.id", KeyType.NUMBER))),
-    ),
+    sorts=(Sort("sent", "Time of sending", (("a.started_at", KeyType.INSTANT), ("a.id", KeyType.NUMBER))),),
     instant="a.started_at",
     walks=(
         Walk(

@@ -28,7 +28,7 @@ FINISHED = (State.COMPLETED, State.PARTIAL, State.CANCELED, State.EXPIRED)
 
 
 class Hash64(Func):
-    """The 64 bits that PostgreSQL hashes a text to. Equal texts have equal ones; links are longer than an index takes."""
+    """PostgreSQL's hash of a text, 64 bits: an index of links, which may be longer than an index entry."""
 
     function = "hashtextextended"
     template = "%(function)s(%(expressions)s, 0)"

@@ -5,42 +5,60 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0016_lean_indexes'),
+        ("orders", "0016_lean_indexes"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['service_id', 'id'], name='orders_service'),
+            model_name="order",
+            index=models.Index(fields=["service_id", "id"], name="orders_service"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(hawker.orders.models.Hash64('link'), models.F('id'), name='orders_link'),
+            model_name="order",
+            index=models.Index(hawker.orders.models.Hash64("link"), models.F("id"), name="orders_link"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['created_at', 'id'], name='orders_created'),
+            model_name="order",
+            index=models.Index(fields=["created_at", "id"], name="orders_created"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('provider_id__isnull', False)), fields=['provider_id', 'id'], name='orders_provider'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("provider_id__isnull", False)), fields=["provider_id", "id"], name="orders_provider"
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('at_a_loss', True)), fields=['id'], name='orders_at_a_loss'),
+            model_name="order",
+            index=models.Index(condition=models.Q(("at_a_loss", True)), fields=["id"], name="orders_at_a_loss"),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('cost_micros__isnull', True)), fields=['id'], name='orders_without_cost'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("cost_micros__isnull", True)), fields=["id"], name="orders_without_cost"
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('cancel_requested_at__isnull', False)), fields=['id'], name='orders_cancel_requested'),
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("cancel_requested_at__isnull", False)),
+                fields=["id"],
+                name="orders_cancel_requested",
+            ),
         ),
         migrations.AddIndex(
-            model_name='orderevent',
-            index=models.Index(condition=models.Q(models.Q(('to_state__in', ['canceled', 'partial']), models.Q(('from_state', models.F('to_state')), _negated=True)), models.Q(('from_state', 'queued'), ('to_state', 'in_progress')), _connector='OR'), fields=['to_state', 'order_id'], name='order_event_rare'),
+            model_name="orderevent",
+            index=models.Index(
+                condition=models.Q(
+                    models.Q(
+                        ("to_state__in", ["canceled", "partial"]),
+                        models.Q(("from_state", models.F("to_state")), _negated=True),
+                    ),
+                    models.Q(("from_state", "queued"), ("to_state", "in_progress")),
+                    _connector="OR",
+                ),
+                fields=["to_state", "order_id"],
+                name="order_event_rare",
+            ),
         ),
     ]

@@ -5,7 +5,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from list_questions import questions, statements_of, values_of
 from test_plans import LARGE, numbered, scans
 from test_statements import cost_of
 
@@ -13,6 +12,7 @@ from hawker.core.settings import settings
 from hawker.lists.filters import Filters
 from hawker.lists.reading import count, read_page
 from hawker.lists.registry import LISTS
+from list_questions import questions, statements_of, values_of
 from panel import Panel
 
 _PARTIAL = "SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL"

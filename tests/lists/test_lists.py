@@ -1,11 +1,12 @@
 """A list gives exactly what is filtered, in its order, page by page, and to each person only what is theirs."""
 
+import itertools
 from datetime import timedelta
 
 import psycopg
 import pytest
-from conftest import Trade
 
+from conftest import Trade
 from hawker.accounts.models import User
 from hawker.core.settings import settings
 from hawker.lists.errors import BadCursor, BadFilter, BadSort, NoSuchList
@@ -181,7 +182,7 @@ def test_an_account_sees_its_own_rows_without_what_is_ours(trade: Trade) -> None
 def test_a_statement_goes_entry_by_entry_to_a_balance_of_nothing(trade: Trade) -> None:
     rows = list(stream("transfers", scope=own(trade.customer.account_id)))
     assert [row.values["entry"] for row in rows] == list(range(len(rows), 0, -1))
-    for newer, older in zip(rows, rows[1:], strict=False):
+    for newer, older in itertools.pairwise(rows):
         assert newer.values["balance"] == older.values["balance"] + newer.values["amount"]
     assert rows[-1].values["balance"] == rows[-1].values["amount"]
     assert rows[0].values["balance"] == trade.panel.balance(trade.customer)

@@ -217,7 +217,7 @@ TRANSFERS = ListDeclaration(
             )
             for name in ("customer", "account")
         ),
-        Walk("all", (Branch("transfer t", ("t.id",)),), window=100_000, in_place=True),
+        Walk("all", (Branch("transfer t", ("t.id",)),), in_place=True),
     ),
 )
 

@@ -95,9 +95,12 @@ class Walk:
     """A way to the rows of a list that an index serves: keys are read in the order of `sort`, rows looked up by them.
 
     It is taken when all filters of `when` are given (with one of the values named there, where some are). The
-    filters of `covers` hold for everything it finds. At most `window` keys are read for one page. `in_place` says
-    that the branch reads the list's own rows, under their alias, so that none is looked up. `descending` is the
-    direction in which it is walked when nobody asks for another.
+    filters of `covers` hold for everything it finds. `in_place` says that the branch reads the list's own rows, under
+    their alias, so that none is looked up. `descending` is the direction in which it is walked when nobody asks for
+    another. At most `window` keys are read for one page: so many that it takes 50 ms where none of them is shown,
+    or `at_most`.
+
+    The values of a SPAN are `day` (at most 36 hours), `closed` (longer, with an end), `open`.
     """
 
     name: str
@@ -106,8 +109,15 @@ class Walk:
     covers: tuple[str, ...] = ()
     sort: str = ""
     descending: bool | None = None
-    window: int = 20_000
     in_place: bool = False
+    at_most: int | None = None
+
+    @property
+    def window(self) -> int:
+        """How many keys are read for one page: rows that must be looked up cost four times as much."""
+        if self.at_most is not None:
+            return self.at_most
+        return 20_000 if self.in_place else 5_000
 
 
 @dataclass(frozen=True, slots=True)

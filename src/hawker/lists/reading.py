@@ -18,6 +18,9 @@ MAX_LIMIT = 10_000
 COUNTED_UP_TO = 10_000
 """More rows than this are not counted."""
 
+COUNTED_THROUGH = 20_000
+"""Rows that are looked through for a count."""
+
 _STREAMED = 1_000
 """Rows that a stream reads at once: each such part is a short transaction, so that a slow reader keeps no snapshot,
 and with it no dead rows, in the database."""
@@ -201,7 +204,7 @@ def _read_boundary(
 
 
 def _count(cursor: Cursor, question: Question, now: datetime) -> Count:
-    parameters = _parameters(question, (), now, None) | {"limit": COUNTED_UP_TO + 1}
+    parameters = _parameters(question, (), now, COUNTED_THROUGH) | {"limit": COUNTED_UP_TO + 1}
     ((number,),) = _execute(cursor, count_statement(question), parameters)
     if number > COUNTED_UP_TO:
         return Count(COUNTED_UP_TO, is_exact=False)

@@ -1,6 +1,7 @@
 """Rows as JSON and CSV have them."""
 
 import csv
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import IO, Any
@@ -11,7 +12,8 @@ from hawker.core.money import format_micros
 from hawker.lists.declaration import Column, ColumnType
 from hawker.lists.reading import Row
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"[=+\-\t\r]|@(?![\w.]+$)")
+"""What a spreadsheet runs. A handle such as @name is none, and common among links."""
 
 
 def json_of(columns: Sequence[Column], row: Row) -> dict[str, Any]:
@@ -56,4 +58,4 @@ def _csv(column: Column, value: Any) -> str:
             return msgspec.json.encode(value).decode()
         case _:
             text = str(value)
-            return f"'{text}" if column.type is ColumnType.TEXT and text.startswith(_FORMULA) else text
+            return f"'{text}" if column.type is ColumnType.TEXT and _FORMULA.match(text) else text

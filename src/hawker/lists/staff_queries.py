@@ -106,7 +106,8 @@ AUDIT = ListDeclaration(
             "customer",
             (
                 Branch(
-                    f"{_OF_CUSTOMER} c JOIN audit_event e ON e.subject_kind = c.kind AND e.subject_id = c.id",
+                    f"{_OF_CUSTOMER} c CROSS JOIN LATERAL (SELECT id FROM audit_event"
+                    " WHERE subject_kind = c.kind AND subject_id = c.id ORDER BY id DESC LIMIT %(window)s) e",
                     ("e.id",),
                 ),
             ),

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from hawker.lists.declaration import Branch, Column, Filter, FilterType, ListDeclaration, Sort, Walk
 from hawker.lists.errors import BadSort
 from hawker.lists.filters import Filters, Span
+
+_DAY = timedelta(hours=36)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,11 @@ def _choose(declaration: ListDeclaration, filters: Filters, *, sort: str) -> Wal
 
 
 def _text(value: object) -> str:
+    """The value as a walk names it."""
+    if isinstance(value, Span):
+        if value.until is None:
+            return "open"
+        return "day" if value.since is not None and value.until - value.since <= _DAY else "closed"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 

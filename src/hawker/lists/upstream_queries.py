@@ -103,7 +103,14 @@ ATTEMPTS = ListDeclaration(
             )
             for state in _DOUBTFUL
         ),
-        Walk("all", (Branch("attempt a", ("a.id",)),), window=100_000, in_place=True),
+        Walk(
+            "started_day",
+            (Branch("(SELECT * FROM attempt a WHERE {started} OFFSET 0) a", ("a.id",)),),
+            {"started": ("day",)},
+            ("started",),
+            in_place=True,
+        ),
+        Walk("all", (Branch("attempt a", ("a.id",)),), in_place=True),
     ),
 )
 

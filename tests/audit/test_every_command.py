@@ -25,9 +25,13 @@ from processes import SandboxProcess
 LOOKS = {
     "alert list",
     "audit list",
+    "customer list",
+    "customer show",
+    "customer statement",
     "doctor",
     "key list",
     "link list",
+    "list",
     "order list",
     "order show",
     "price group list",

@@ -2,7 +2,9 @@
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Q
+
+from hawker.core.text_hash import TextHash
 
 
 class State(models.TextChoices):
@@ -25,14 +27,6 @@ class State(models.TextChoices):
 
 
 FINISHED = (State.COMPLETED, State.PARTIAL, State.CANCELED, State.EXPIRED)
-
-
-class Hash64(Func):
-    """PostgreSQL's hash of a text, 64 bits: an index of links, which may be longer than an index entry."""
-
-    function = "hashtextextended"
-    template = "%(function)s(%(expressions)s, 0)"
-    output_field = models.BigIntegerField()
 
 
 class Order(models.Model):
@@ -121,7 +115,7 @@ class Order(models.Model):
             models.Index(fields=["account_id", "id"], name="orders_account"),
             # Below, what the list of orders is read by (lists/orders_queries.py). The columns never change, or once.
             models.Index(fields=["service_id", "id"], name="orders_service"),
-            models.Index(Hash64("link"), "id", name="orders_link"),
+            models.Index(TextHash("link"), "id", name="orders_link"),
             models.Index(fields=["created_at", "id"], name="orders_created"),
             # Written with the number that the provider gave, which is in an index anyway.
             models.Index(fields=["provider_id", "id"], condition=Q(provider_id__isnull=False), name="orders_provider"),

@@ -27,6 +27,7 @@ from processes import SandboxProcess
 LOOKS = {
     "alert list",
     "audit list",
+    "customer list",
     "customer show",
     "customer statement",
     "doctor",
@@ -35,6 +36,7 @@ LOOKS = {
     "job show",
     "key list",
     "link list",
+    "list",
     "order list",
     "order show",
     "price group list",

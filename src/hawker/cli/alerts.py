@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli.output import answer
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, flag, place, runs
 
@@ -15,15 +24,17 @@ app = typer.Typer(no_args_is_help=True)
 def list_(
     *,
     closed: Annotated[bool, typer.Option("--all", help="Those that are over too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")] = 100,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+    format_: FormatOption = Format.JSON,
     data_dir: DataDirOption = None,
 ) -> None:
     """Open alerts, newest first: what about, since when, how often seen."""
     del data_dir
     with panel():
-        from hawker.alerts.actions import describe_alerts
-
-        answer(describe_alerts(closed=closed, limit=limit))
+        answer_list("alerts", Wanted(filters, sort, after, limit, format_), {"open": None if closed else "yes"})
 
 
 @runs(app, "alert.close", many="alerts", show=lambda _: {"ok": True})

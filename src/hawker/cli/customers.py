@@ -4,8 +4,17 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli.instants import read_past
-from hawker.cli.output import answer, say, sentences
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
+from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, flag, place, runs
 from hawker.core.clock import SystemClock
@@ -74,6 +83,22 @@ def show(email: EmailArgument, *, data_dir: DataDirOption = None) -> None:
             answer(describe_customer(email, now=SystemClock().now()))
 
 
+@app.command(name="list")
+def list_(
+    *,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+    format_: FormatOption = Format.JSON,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Customers, newest first, with their balances."""
+    del data_dir
+    with panel():
+        answer_list("customers", Wanted(filters, sort, after, limit, format_))
+
+
 @app.command()
 def statement(
     email: EmailArgument,
@@ -81,18 +106,18 @@ def statement(
     since: Annotated[
         str | None, typer.Option(help="Only since then: 2027-01-31, 2027-01-31T12:00Z, or the last 7d.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")] = 100,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+    format_: FormatOption = Format.JSON,
     data_dir: DataDirOption = None,
 ) -> None:
-    """A customer's transfers, newest first, with what each was for and the balance after it."""
+    """What changed a customer's balance, newest first, with the balance after each entry."""
     del data_dir
-    instant = None if since is None else read_past(since, SystemClock().now())
     with panel():
-        from hawker.operations.customer_details import describe_statement
-        from hawker.operations.errors import OperationError
-
-        with sentences(OperationError):
-            entries = describe_statement(email, since=instant, limit=limit)
-        answer(entries)
-        if len(entries) == limit:
-            say(f"hawker: these are the newest {limit}; --limit shows more")
+        answer_list(
+            "transfers",
+            Wanted(filters, sort, after, limit, format_),
+            {"customer": email, "created": since and f"{since}.."},
+        )

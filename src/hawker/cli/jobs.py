@@ -4,12 +4,21 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 import typer
 
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
 from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, place, runs
@@ -18,34 +27,24 @@ from hawker.core.terminal import one_line
 app = typer.Typer(no_args_is_help=True)
 
 
-class Format(StrEnum):
-    JSON = "json"
-    CSV = "csv"
-
-
-class JobState(StrEnum):
-    WAITING = "waiting"
-    RUNNING = "running"
-    FINISHED = "finished"
-    STOPPED = "stopped"
-
-
 JobArgument = Annotated[int, place("job.stop", "job")]
 
 
 @app.command(name="list")
 def list_(
     *,
-    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most this many, newest first.")] = 100,
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+    format_: FormatOption = Format.JSON,
     data_dir: DataDirOption = None,
 ) -> None:
     """Jobs, newest first: which operation, by whom, how far they are."""
     del data_dir
     with panel():
-        from hawker.operations.jobs import list_jobs
-
-        answer(list_jobs(state=None if state is None else state.value, limit=limit))
+        answer_list("jobs", Wanted(filters, sort, after, limit, format_), {"state": state})
 
 
 @app.command()

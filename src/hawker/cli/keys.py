@@ -8,7 +8,6 @@ from hawker.cli.key_files import KEY_FILE_HELP, read_key_file
 from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, flag, place, runs
-from hawker.core.clock import SystemClock
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -56,11 +55,17 @@ def list_(email: EmailArgument, *, data_dir: DataDirOption = None) -> None:
     """All keys a customer ever had, newest first; of the keys themselves only the end."""
     del data_dir
     with panel():
-        from hawker.operations.errors import OperationError
-        from hawker.operations.keys import describe_keys
+        from hawker.lists.errors import BadList
+        from hawker.lists.filters import read_filters
+        from hawker.lists.reading import columns_of, own, read_page, stream
+        from hawker.lists.rendering import json_of
 
-        with sentences(OperationError):
-            answer(describe_keys(email, now=SystemClock().now()))
+        with sentences(BadList):
+            (customer,) = read_page("customers", read_filters("customers", {"customer": email})).rows
+        # The scope of the account shows what belongs to a key, and not whose it is.
+        scope = own(customer.values["account"])
+        keys = [json_of(columns_of("keys", scope=scope), row) for row in stream("keys", scope=scope)]
+        answer({"customer": customer.values["email"], "active": customer.values["active"], "keys": keys})
 
 
 @runs(app, "key.revoke", many="keys")

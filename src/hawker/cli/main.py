@@ -16,6 +16,7 @@ from hawker.cli import (
     jobs,
     keys,
     links,
+    lists,
     orders,
     prices,
     provider_settings,
@@ -49,6 +50,8 @@ app.add_typer(alerts.app, name="alert", help="What needs a person.")
 app.add_typer(jobs.app, name="job", help="Operations on many subjects at once.")
 app.add_typer(audit.app, name="audit", help="Who changed what.")
 app.add_typer(secrets.app, name="secrets", help="The secrets that the panel's data is kept under.")
+
+app.command(name="list")(lists.list_)
 
 WRONG_WORDS = 2
 """The exit code of a command that cannot be read, as the parser has it."""

@@ -4,6 +4,16 @@ from typing import Annotated
 
 import typer
 
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
 from hawker.cli.output import answer, fail
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, flag, place, runs
@@ -34,18 +44,18 @@ def list_(
     *,
     state: Annotated[str, typer.Option(help="Only orders in this state, such as unknown.")] = "",
     held: Annotated[bool, typer.Option("--held", help="Only orders that are held; `work` says why.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")] = 100,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+    format_: FormatOption = Format.JSON,
     data_dir: DataDirOption = None,
 ) -> None:
     """Orders, newest first, with their attempts and events."""
     del data_dir
     with panel():
-        from hawker.orders import describe_orders, list_order_ids
-        from hawker.orders.models import State
-
-        if state and state not in State.values:
-            fail(f"there is no state {state!r}; there are: {', '.join(State.values)}")
-        answer(describe_orders(list_order_ids(state=State(state) if state else None, limit=limit, held=held)))
+        chosen = {"state": state or None, "held": "yes" if held else None}
+        answer_list("orders", Wanted(filters, sort, after, limit, format_), chosen)
 
 
 @runs(app, "order.cancel", many="orders")

@@ -5,10 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hawker.cli.key_files import KEY_FILE_HELP, read_provider_key
-from hawker.cli.output import answer, fail, progress, progress_done, say
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
+from hawker.cli.output import fail, progress, progress_done, say
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, flag, place, runs
-from hawker.core.money import format_micros
 
 if TYPE_CHECKING:
     from hawker.operations.providers import ProviderAdded, ServicesImported
@@ -57,28 +66,16 @@ def import_(
 
 
 @app.command(name="list")
-def list_(*, data_dir: DataDirOption = None) -> None:
+def list_(
+    *,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 0,
+    format_: FormatOption = Format.JSON,
+    data_dir: DataDirOption = None,
+) -> None:
     """All providers with our balance there as last heard."""
     del data_dir
     with panel():
-        from django.db.models import Count
-
-        from hawker.providers.models import Provider
-
-        answer(
-            [
-                {
-                    "provider": provider.id,
-                    "name": provider.name,
-                    "url": provider.url,
-                    "enabled": provider.enabled,
-                    "services": provider.services,
-                    "balance": None if provider.balance_micros is None else format_micros(provider.balance_micros),
-                    "currency": provider.currency,
-                    "balance_at": provider.balance_at,
-                    "paused_until": provider.paused_until,
-                    "pause_reason": provider.pause_reason,
-                }
-                for provider in Provider.objects.annotate(services=Count("routes")).order_by("name")
-            ]
-        )
+        answer_list("providers", Wanted(filters, sort, after, limit, format_))

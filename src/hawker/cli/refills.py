@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli.output import answer, fail
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
+from hawker.cli.output import fail
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, flag, place, runs
 
@@ -15,19 +25,17 @@ app = typer.Typer(no_args_is_help=True)
 def list_(
     *,
     state: Annotated[str, typer.Option(help="Only refills in this state, such as pending, or unknown.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")] = 100,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+    format_: FormatOption = Format.JSON,
     data_dir: DataDirOption = None,
 ) -> None:
     """Refills, newest first, with their attempts."""
     del data_dir
     with panel():
-        from hawker.orders import UNKNOWN, describe_refills, list_refill_ids
-        from hawker.orders.models import RefillState
-
-        states = [*RefillState.values, UNKNOWN]
-        if state and state not in states:
-            fail(f"there is no state {state!r}; there are: {', '.join(states)}")
-        answer(describe_refills(list_refill_ids(state=state, limit=limit)))
+        answer_list("refills", Wanted(filters, sort, after, limit, format_), {"state": state or None})
 
 
 @runs(app, "refill.resolve", many="refills")

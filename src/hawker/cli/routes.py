@@ -4,10 +4,18 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli.output import answer, sentences
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, flag, place, runs
-from hawker.core.clock import SystemClock
 from hawker.operations.inputs import MAX_SERVICE
 
 app = typer.Typer(no_args_is_help=True)
@@ -46,13 +54,15 @@ def list_(
     *,
     service: Annotated[int | None, typer.Option(min=1, max=MAX_SERVICE, help="Only of this service.")] = None,
     provider: Annotated[str, typer.Option(help="Only to this provider.")] = "",
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 0,
+    format_: FormatOption = Format.JSON,
     data_dir: DataDirOption = None,
 ) -> None:
     """The routes of all services, in the order in which they are asked."""
     del data_dir
     with panel():
-        from hawker.providers.errors import NoSuchProvider
-        from hawker.providers.routes import describe_routes
-
-        with sentences(NoSuchProvider):
-            answer(describe_routes(service_id=service, provider_name=provider, now=SystemClock().now()))
+        chosen = {"service": None if service is None else str(service), "provider": provider or None}
+        answer_list("routes", Wanted(filters, sort, after, limit, format_), chosen)

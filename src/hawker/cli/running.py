@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hawker.cli.list_options import read_pairs
 from hawker.cli.output import answer, fail, say
 from hawker.cli.panel import DataDirOption, panel
 from hawker.core.actors import Actor, ActorKind
@@ -161,7 +162,8 @@ def _run_many(
         from hawker.operations.jobs import Selection, read_items, start_job
         from hawker.operations.running import EVERYTHING
 
-        selection = Selection(tuple(map(str, subjects)), list_name if chosen["filters"] else "", chosen["filters"])
+        filters = read_pairs(chosen["filters"])
+        selection = Selection(tuple(map(str, subjects)), list_name if filters else "", filters)
         try:
             job = start_job(
                 operation.name,

@@ -4,6 +4,16 @@ from typing import Annotated
 
 import typer
 
+from hawker.cli.list_options import (
+    AfterOption,
+    FilterOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    SortOption,
+    Wanted,
+    answer_list,
+)
 from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
 from hawker.cli.running import Values, flag, place, runs
@@ -20,14 +30,19 @@ def list_(
     category: Annotated[str, typer.Option(help="Only of this category.")] = "",
     provider: Annotated[str, typer.Option(help="Only those bought from this provider.")] = "",
     enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only those on sale, or not.")] = None,
+    filters: FilterOption = [],  # noqa: B006 - typer's way to say none
+    sort: SortOption = "",
+    after: AfterOption = "",
+    limit: LimitOption = 0,
+    format_: FormatOption = Format.JSON,
     data_dir: DataDirOption = None,
 ) -> None:
     """All services with their rules and where they are bought, as customers see them in order."""
     del data_dir
     with panel():
-        from hawker.catalog.actions import describe_services
-
-        answer(describe_services(category=category, provider=provider, enabled=enabled))
+        chosen = {"category": category or None, "provider": provider or None}
+        chosen["enabled"] = None if enabled is None else "yes" if enabled else "no"
+        answer_list("services", Wanted(filters, sort, after, limit, format_), chosen)
 
 
 @app.command()

@@ -28,28 +28,6 @@ class CustomerDetails:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class StatementEntry:
-    """One transfer of a customer's account, what it was for, and the balance after it.
-
-    `amount` is below 0 where it left the account. A charge or refund names its order and that order's service, a
-    deposit its gateway and payment; `reason` is what staff wrote.
-    """
-
-    transfer: int
-    entry: int
-    at: datetime
-    kind: str
-    amount: str
-    balance: str
-    currency: str
-    order: int | None
-    service: str | None
-    gateway: str | None
-    transaction: str | None
-    reason: str
-
-
 def describe_customer(email: str, *, now: datetime) -> CustomerDetails:
     """The customer with this address. Raises Refused where there is none."""
     from hawker.operations import customer_queries
@@ -74,47 +52,6 @@ def describe_customer(email: str, *, now: datetime) -> CustomerDetails:
         created_at=created_at,
         version=read_version("customer", address),
     )
-
-
-def describe_statement(email: str, *, since: datetime | None, limit: int) -> list[StatementEntry]:
-    """A customer's newest transfers, newest first: at most `limit`, and only those since then.
-
-    Raises Refused where there is no such customer.
-    """
-    from hawker.operations import customer_queries
-
-    values = {"account_id": _account(email), "since": since, "limit": limit}
-    return [
-        StatementEntry(
-            transfer=transfer,
-            entry=entry,
-            at=at,
-            kind=kind,
-            amount=format_micros(-micros if is_debit else micros),
-            balance=format_micros(balance),
-            currency=currency,
-            order=order,
-            service=service,
-            gateway=gateway,
-            transaction=transaction,
-            reason=reason,
-        )
-        for (
-            transfer,
-            entry,
-            at,
-            kind,
-            is_debit,
-            micros,
-            balance,
-            currency,
-            order,
-            service,
-            gateway,
-            transaction,
-            reason,
-        ) in _read(customer_queries.READ_STATEMENT, values)
-    ]
 
 
 def _account(email: str) -> int:

@@ -1,4 +1,4 @@
-"""The set SQL of what staff see of one customer: the account with its orders, and its statement."""
+"""The set SQL of what staff see of one customer: the account with its orders."""
 
 READ_CUSTOMER = """
     SELECT u.email, u.is_active, u.created_at, a.id, a.balance_micros, a.credit_limit_micros, a.currency, g.name,
@@ -14,16 +14,3 @@ READ_CUSTOMER = """
      WHERE a.id = %(account_id)s
 """
 """Counts the unfinished ones of the account's newest orders: the older ones have ended, but for a few."""
-
-READ_STATEMENT = """
-    SELECT t.id, t.seq, t.created_at, t.kind, t.account_id = t.debit_id, t.amount_micros, t.balance_after_micros,
-           t.currency, o.id, s.name, d.gateway, d.gateway_transaction, COALESCE(d.reason, c.reason, '')
-      FROM (SELECT * FROM transfer WHERE account_id = %(account_id)s ORDER BY seq DESC LIMIT %(limit)s) t
-      LEFT JOIN orders o ON t.kind IN ('charge', 'refund', 'delivery') AND o.id = t.reference
-      LEFT JOIN service s ON s.id = o.service_id
-      LEFT JOIN deposit d ON t.kind = 'deposit' AND d.id = t.reference
-      LEFT JOIN correction c ON t.kind = 'correction' AND c.id = t.reference
-     WHERE COALESCE(t.created_at >= %(since)s::timestamptz, true)
-     ORDER BY t.seq DESC
-"""
-"""The newest entries of one account, and of those the ones since then: entries are numbered in the order of time."""

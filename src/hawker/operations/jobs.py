@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,6 +21,9 @@ from hawker.core.errors import OutcomeUnknown, Unavailable
 from hawker.core.money import format_micros
 from hawker.core.sql import Cursor, ask, in_transaction, one_transaction
 from hawker.ledger.book import counting_transfers
+from hawker.lists.errors import BadList
+from hawker.lists.filters import read_filters
+from hawker.lists.reading import stream
 from hawker.operations import queries
 from hawker.operations.base import Operation, find_operation
 from hawker.operations.errors import BadInput, NoSuchJob, NotPermitted, OperationError, Refused
@@ -41,7 +45,7 @@ class Selection:
 
     ids: tuple[str, ...] = ()
     list_name: str = ""
-    filters: Mapping[str, Any] = field(default_factory=dict)
+    filters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def start_job(
         made = find_result(operation, asked, operation_id, actor, result_type=int)
         if made is not None:
             return find_job(made)
-    subjects = list(dict.fromkeys(_subjects(selection)))
+    subjects = list(dict.fromkeys(_subjects(selection, operation.many)))
     if not subjects:
         raise BadInput("selection", "nothing is selected")
     if len(subjects) > MAX_SUBJECTS:
@@ -173,13 +177,6 @@ def find_job(job_id: int) -> JobView:
     )
 
 
-def list_jobs(*, state: str | None = None, limit: int) -> list[JobView]:
-    """The newest jobs first, all or those in one state."""
-    values = {"state": state, "limit": limit}
-    rows = in_transaction(lambda cursor: ask(cursor, queries.LIST_JOBS, values).fetchall())
-    return [find_job(row[0]) for row in rows]
-
-
 def read_items(job_id: int) -> Iterator[ItemView]:
     """The items of a job in their order, read in chunks."""
     position = -1
@@ -212,12 +209,17 @@ def forget_jobs(*, now: datetime) -> int:
     return in_transaction(lambda cursor: ask(cursor, queries.FORGET_JOBS, (now - KEPT, 20)).rowcount)
 
 
-def _subjects(selection: Selection) -> Iterator[str]:
+def _subjects(selection: Selection, field: str) -> Iterator[str]:
+    """The selected subjects: of a list the column that is called like the input's field. One too many is enough."""
     yield from selection.ids
-    if selection.list_name:
-        from hawker.lists import stream_ids  # type: ignore[import-not-found,unused-ignore]
-
-        yield from stream_ids(selection.list_name, selection.filters, limit=MAX_SUBJECTS + 1)
+    if not selection.list_name:
+        return
+    try:
+        filters = read_filters(selection.list_name, selection.filters)
+        for row in islice(stream(selection.list_name, filters), MAX_SUBJECTS + 1):
+            yield str(row.values[field])
+    except BadList as error:
+        raise BadInput("filter", str(error)) from error
 
 
 def _write_job(

@@ -4,6 +4,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
+from hawker.core.text_hash import TextHash
+
 
 class State(models.TextChoices):
     """The delivery state of an order; the wire status is derived from it (transitions/rules.py)."""
@@ -111,6 +113,15 @@ class Order(models.Model):
             # every index of the table, where now most of them stay on their page (HOT). Unknown orders are found by
             # their attempts (attempt_doubtful).
             models.Index(fields=["account_id", "id"], name="orders_account"),
+            # Below, what the list of orders is read by (lists/orders_queries.py). The columns never change, or once.
+            models.Index(fields=["service_id", "id"], name="orders_service"),
+            models.Index(TextHash("link"), "id", name="orders_link"),
+            models.Index(fields=["created_at", "id"], name="orders_created"),
+            # Written with the number that the provider gave, which is in an index anyway.
+            models.Index(fields=["provider_id", "id"], condition=Q(provider_id__isnull=False), name="orders_provider"),
+            models.Index(fields=["id"], condition=Q(at_a_loss=True), name="orders_at_a_loss"),
+            models.Index(fields=["id"], condition=Q(cost_micros__isnull=True), name="orders_without_cost"),
+            models.Index(fields=["id"], condition=Q(cancel_requested_at__isnull=False), name="orders_cancel_requested"),
         ]
 
 
@@ -440,7 +451,17 @@ class OrderEvent(models.Model):
 
     class Meta:
         db_table = "order_event"
-        indexes = [models.Index(fields=["order_id", "id"], name="order_event_order")]
+        indexes = [
+            models.Index(fields=["order_id", "id"], name="order_event_order"),
+            # The rare ends of orders, and those that staff began to deliver: how lists find them without an index on
+            # the state of orders.
+            models.Index(
+                fields=["to_state", "order_id"],
+                condition=Q(to_state__in=[State.CANCELED, State.PARTIAL]) & ~Q(from_state=F("to_state"))
+                | Q(to_state=State.IN_PROGRESS, from_state=State.QUEUED),
+                name="order_event_rare",
+            ),
+        ]
 
 
 class OrderRequest(models.Model):

@@ -1,18 +1,17 @@
 """What all tests stand on: a real PostgreSQL per test process, real servers on free ports, no outside sockets."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pytest_socket import socket_allow_hosts
 
+from end_of_run import new_run, watch
+
 # Before any import of hawker.core.settings: this process is a panel of its own.
-_HOME = Path(tempfile.mkdtemp(prefix="hawker-tests-"))
+_HOME = new_run()
 _PANEL = _HOME / "panel"
 os.environ["HAWKER_DATA_DIR"] = str(_PANEL)
 os.environ["HAWKER_SECRET_KEY"] = "the pepper of tests"
@@ -34,12 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # pytest keeps all sessions of an account in one folder, and each that starts closes it to every other account:
     # to the one that runs another session's databases, too. So each session has a place of its own.
     if config.option.basetemp is None:
-        config.option.basetemp = tempfile.mkdtemp(prefix="ht-")
-        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
-
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(_HOME, ignore_errors=True)
+        config.option.basetemp = str(_HOME / "t")
+    watch(config.option.basetemp)
 
 
 @pytest.fixture(autouse=True)

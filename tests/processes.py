@@ -17,6 +17,8 @@ import httpx2
 import msgspec
 import psutil
 
+from plain_http import http_client, http_get, http_post
+
 START_SECONDS = 60
 
 
@@ -58,7 +60,7 @@ class ServeProcess:
 
     def send(self, method: str, *, path: str = "/api/v2", **arguments: Any) -> Reply:
         """Any request to the server."""
-        with httpx2.Client(trust_env=False, timeout=30) as client:
+        with http_client() as client:
             answer = client.request(method, f"{self.url}{path}", **arguments)
         return Reply(answer.status_code, answer.content, dict(answer.headers))
 
@@ -76,7 +78,7 @@ class SandboxProcess:
         return self.url.removesuffix("/api/v2")
 
     def _control(self, method: str, path: str, **arguments: Any) -> Any:
-        with httpx2.Client(trust_env=False, timeout=30) as client:
+        with http_client() as client:
             answer = client.request(method, f"{self.base}/sandbox/{path}", **arguments)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -102,7 +104,7 @@ class SandboxProcess:
     def ask(self, action: str, **fields: object) -> Any:
         """Ask the panel itself, with our key there, as somebody else might."""
         form = {"key": self.key, "action": action, **{name: str(value) for name, value in fields.items()}}
-        return httpx2.post(self.url, data=form, trust_env=False, timeout=30).json()
+        return http_post(self.url, data=form).json()
 
     def calls(self, action: str) -> list[dict[str, Any]]:
         """Every call of this action that was received, whatever became of it."""
@@ -185,7 +187,7 @@ def wait_until_healthy(url: str, process: "subprocess.Popen[Any]") -> None:
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the process ended with {process.returncode}"
         with contextlib.suppress(httpx2.TransportError):
-            if httpx2.get(f"{url}/healthz", trust_env=False).status_code == 200:
+            if http_get(f"{url}/healthz").status_code == 200:
                 return
         time.sleep(0.05)
     raise AssertionError(f"{url} did not become healthy")

@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from django.db import connection
 
 from cluster import start_cluster
+from end_of_run import new_folder
 from processes import eventually, panel_environment, start_up
 
 
@@ -23,7 +23,7 @@ from processes import eventually, panel_environment, start_up
 def somebody_elses() -> Iterator[str]:
     """A server with two logins of its own: `maker` may make roles, `plain` may not; the address without a login."""
     # Not below pytest's folder, which each session that starts beside this one closes to all accounts but its own.
-    place = Path(tempfile.mkdtemp(prefix="hawker-test-"))
+    place = new_folder()
     cluster = start_cluster(place / "server")
     with psycopg.connect(cluster.folder.embedded_url("hawker"), autocommit=True) as admin:
         for statement in (

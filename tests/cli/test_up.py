@@ -13,6 +13,7 @@ import psutil
 import psycopg
 import pytest
 
+from plain_http import http_get
 from processes import Reply, UpProcess, eventually, hawker, panel_environment, start_up
 
 QUICK = {"HAWKER_POLL_MIN_SECONDS": "0.3"}
@@ -157,11 +158,7 @@ def unknown_or_final(up: UpProcess, orders: list[int]) -> bool:
 
 
 def received(sandbox: str) -> list[dict[str, str]]:
-    import httpx2
-
-    rows: list[dict[str, str]] = httpx2.get(
-        f"{sandbox}/sandbox/orders", params={"limit": 100_000}, trust_env=False
-    ).json()["orders"]
+    rows: list[dict[str, str]] = http_get(f"{sandbox}/sandbox/orders", params={"limit": 100_000}).json()["orders"]
     return rows
 
 

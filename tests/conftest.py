@@ -26,6 +26,7 @@ from cluster import start_cluster  # noqa: E402
 from hawker.host.postgres import EmbeddedPostgres  # noqa: E402
 from panel import Panel, forget_rows  # noqa: E402
 from processes import SandboxProcess, ServeProcess, start_sandbox, start_serve  # noqa: E402
+from quick import PURE_FOLDERS  # noqa: E402
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,6 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.basetemp is None:
         config.option.basetemp = str(_HOME / "t")
     watch(config.option.basetemp)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in PURE_FOLDERS:
+            item.add_marker(pytest.mark.quick)
 
 
 @pytest.fixture(autouse=True)

@@ -50,6 +50,7 @@ def test_it_is_packed_for_those_who_ask_and_plain_for_all_others(panel: Panel, s
         assert answer.headers["cache-control"] == "private, no-cache"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_a_client_that_names_what_it_has_is_told_that_it_is_still_good(

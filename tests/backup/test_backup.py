@@ -143,6 +143,7 @@ def trade(panel: Panel, server: ServeProcess, sandbox: SandboxProcess) -> Trade:
     return Trade(panel, server, sandbox)
 
 
+@pytest.mark.quick
 def test_a_copy_of_a_panel_at_work_sends_nothing_twice(trade: Trade, tmp_path: Path) -> None:
     finished = trade.delivered()
     sent = trade.place()

@@ -50,6 +50,7 @@ def version() -> int:
 # --- whose price goes before whose -----------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_an_agreed_rate_goes_before_the_own_percentage_and_that_before_the_groups(
     panel: Panel, server: ServeProcess
 ) -> None:

@@ -34,6 +34,7 @@ def say(*words: str, given: str = "") -> Any:
     return msgspec.json.decode(done.stdout)
 
 
+@pytest.mark.quick
 def test_the_life_of_a_key(server: ServeProcess, customer: OpenedCustomer) -> None:
     email = User.objects.get(id=customer.user_id).email
     limits = ("--scope", "read", "--address", "127.0.0.1", "--address", "2001:db8::/32", "--expires", "90d")

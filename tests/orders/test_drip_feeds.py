@@ -87,6 +87,7 @@ def test_all_runs_are_charged_at_once_and_none_is_sent_before_its_time(
         assert call["fields"] == {"service": "1", "link": LINK.format("completed"), "quantity": "100"}
 
 
+@pytest.mark.quick
 def test_each_run_is_an_order_of_its_own(sandbox: SandboxProcess, upstream: Provider, feed: Feed) -> None:
     feed.place(upstream)
     deliver(feed, sandbox)

@@ -18,6 +18,7 @@ def story(panel: Panel, sandbox: SandboxProcess) -> Story:
     return Story(panel, sandbox)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("fault", CREATED)
 def test_an_order_that_was_made_is_found_and_bound(story: Story, fault: str) -> None:
     story.calm()
@@ -54,6 +55,7 @@ def test_an_order_that_was_not_made_is_sent_again_after_two_looks(story: Story, 
     assert [a["state"] for a in story.panel.order(order)["attempts"]] == ["not_created", "accepted"]
 
 
+@pytest.mark.quick
 def test_a_cancel_wished_meanwhile_ends_an_order_that_was_not_made(story: Story) -> None:
     from hawker.orders import CancelAsk, request_cancels
 

@@ -71,6 +71,7 @@ def test_an_order_is_sent_again(story: Story) -> None:
     assert [a["state"] for a in story.panel.order(order)["attempts"]] == ["not_created", "accepted"]
 
 
+@pytest.mark.quick
 def test_an_order_is_given_back_in_full(story: Story) -> None:
     before = story.panel.balance(story.customer)
     (order,) = story.trouble("502-after-accept")

@@ -40,6 +40,7 @@ def staff_cancel(panel: Panel, order: int) -> object:
     return answers[str(order)]
 
 
+@pytest.mark.quick
 def test_staff_begin_and_complete_an_order(
     panel: Panel, server: ServeProcess, customer: OpenedCustomer, order: int
 ) -> None:

@@ -82,6 +82,7 @@ def test_the_catalogue_is_two_hundred_services_in_twelve_categories_of_all_seven
         assert {getattr(service, flag) for service in services} == {True, False}
 
 
+@pytest.mark.quick
 def test_an_add_answers_the_order_as_a_number(peer: Peer):
     body = peer.raw("add", service=1, link=SURE, quantity=100)
 

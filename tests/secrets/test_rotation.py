@@ -87,6 +87,7 @@ def sealing() -> str:
 FITS = {"secret_key": "ok", "encryption_key": "ok"}
 
 
+@pytest.mark.quick
 def test_the_old_secret_opens_nothing_any_more(upstream: Provider, sandbox: SandboxProcess) -> None:
     old = file()["encryption_key"]
     assert Keyring(old).unseal(cipher(upstream)) == sandbox.key

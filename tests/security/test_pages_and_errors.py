@@ -78,6 +78,7 @@ EVERYWHERE = {
 PATHS = ("/api", "/api/", OPENAPI_PATH, STYLE_PATH, "/healthz", "/readyz", "/metrics", "/nowhere", "/")
 
 
+@pytest.mark.quick
 def test_every_page_and_path_keeps_browsers_in_check(server: ServeProcess) -> None:
     with Wire(server.url) as wire:
         for path, method, host in product(PATHS, ("GET", "HEAD", "POST"), ("panel.example", "<script>")):

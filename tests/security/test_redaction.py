@@ -57,6 +57,7 @@ def test_a_fresh_key_is_taken_out_wherever_it_stands(text: str) -> None:
     assert FRESH not in redacted(text.format(FRESH))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("key", ["hunter2hunter2", "abc-def_ghi.jkl", "panelkey", "0123456789"])
 @pytest.mark.parametrize(
     "text",

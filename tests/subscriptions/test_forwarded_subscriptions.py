@@ -20,6 +20,7 @@ def customer(panel: Panel) -> OpenedCustomer:
     return panel.customer(credit="10.00")
 
 
+@pytest.mark.quick
 def test_it_is_bought_once_and_its_orders_are_charged_one_by_one(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, upstream: Provider, customer: OpenedCustomer
 ) -> None:

@@ -36,12 +36,15 @@ check: setup
 	$(BIN)/python tools/size_lint.py src tests bench tools
 	$(BIN)/python -m pytest -q -r fE tests/docs
 
+# Tests start hundreds of processes, each of which would compile our modules anew.
+quick test: export PYTHONDONTWRITEBYTECODE =
+
 quick: setup
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m quick
 
 test: setup
 	tools/get_programs
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	$(BIN)/python -m bench

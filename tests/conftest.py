@@ -1,8 +1,6 @@
 """What all tests stand on: a real PostgreSQL per test process, real servers on free ports, no outside sockets."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -25,8 +23,9 @@ django.setup()
 from cluster import start_cluster  # noqa: E402
 from hawker.host.postgres import EmbeddedPostgres  # noqa: E402
 from panel import Panel, forget_rows  # noqa: E402
-from processes import SandboxProcess, ServeProcess, start_sandbox, start_serve  # noqa: E402
-from quick import PURE_FOLDERS  # noqa: E402
+from processes import SandboxProcess, ServeProcess, run_hawker, start_sandbox, start_serve  # noqa: E402
+from selection import PURE_FOLDERS, place_in_queue  # noqa: E402
+from warm_hawker import stop_forking  # noqa: E402
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,10 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
     watch(config.option.basetemp)
 
 
+def pytest_unconfigure() -> None:
+    stop_forking()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in PURE_FOLDERS:
             item.add_marker(pytest.mark.quick)
+    items.sort(key=lambda item: place_in_queue(item.path.parent.name))
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +64,8 @@ def cluster() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def database(cluster: EmbeddedPostgres) -> Iterator[None]:
     """This process's database, migrated; tests use it through `panel`."""
-    subprocess.run([sys.executable, "-m", "hawker", "migrate"], check=True, stdout=subprocess.DEVNULL)
+    migrated = run_hawker("migrate")
+    assert migrated.returncode == 0, migrated.stderr
     yield
     from django.db import connection
 

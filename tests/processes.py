@@ -18,6 +18,7 @@ import msgspec
 import psutil
 
 from plain_http import http_client, http_get, http_post
+from warm_hawker import run_forked
 
 START_SECONDS = 60
 
@@ -247,12 +248,26 @@ def panel_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("HAWKER_", "DJANGO_"))}
 
 
-def hawker(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end."""
+def run_hawker(
+    *words: str, given: str = "", environment: Mapping[str, str] | None = None, forked: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end: over this process's panel, where no other environment is named.
+
+    `forked` saves the start of Python and the imports; without it, the command is started as people start it.
+    """
+    variables = dict(os.environ) if environment is None else environment
+    if forked:
+        return run_forked(words, given=given, environment=variables, timeout_seconds=120)
+    command = [sys.executable, "-m", "hawker", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables, input=given)
+
+
+def hawker(data_dir: Path, *words: str, forked: bool = True) -> "subprocess.CompletedProcess[str]":
+    """Run a command over the panel of this folder to its end, with none of our settings."""
     # Before `--`, behind which everything is an argument.
     options = words.index("--") if "--" in words else len(words)
-    command = [sys.executable, "-m", "hawker", *words[:options], "--data-dir", str(data_dir), *words[options:]]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=panel_environment())
+    all_words = [*words[:options], "--data-dir", str(data_dir), *words[options:]]
+    return run_hawker(*all_words, environment=panel_environment(), forked=forked)
 
 
 def eventually(what: str, check: Callable[[], Any], *, seconds: float = 30) -> Any:

@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from end_of_run import RUN
+
 _IMPORTED = (
     "hawker.cli.main",
     "hawker.host.database",
@@ -35,12 +37,11 @@ _IMPORTED = (
     "psycopg_pool",
     "structlog",
     "hawker.core.logs",
-    "hawker.providers.line",
 )
 """What commands import, but for what may be imported only after Django is set up over their panel."""
 
 _lock = threading.Lock()
-_address: list[str] = []
+_started: "list[tuple[str, subprocess.Popen[bytes]]]" = []
 
 
 def run_forked(
@@ -66,17 +67,27 @@ def run_forked(
         return subprocess.CompletedProcess(["hawker", *words], int(ended), *told)
 
 
+def stop_forking() -> None:
+    """End the process that is forked from, if it was started."""
+    if _started:
+        _, process = _started.pop()
+        process.kill()
+        process.communicate()
+
+
 def _parent() -> str:
+    """The address of the process that is forked from."""
     with _lock:
-        if not _address:
+        if not _started:
             # Hawker's settings and Django's must not be those of this test process.
-            variables = {name: value for name, value in os.environ.items() if not name.startswith(("HAWKER_", "DJANGO_"))}
-            path = tempfile.mkdtemp(prefix="w", dir=os.environ["HAWKERS_TEST_RUN"]) + "/s"
+            ours = ("HAWKER_", "DJANGO_")
+            variables = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+            path = tempfile.mkdtemp(prefix="w", dir=os.environ[RUN]) + "/s"
             process = subprocess.Popen([sys.executable, __file__, path], stdout=subprocess.PIPE, env=variables)
+            _started.append((path, process))
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n", "hawker could not be imported"
-            _address.append(path)
-        return _address[0]
+        return _started[0][0]
 
 
 def _serve(path: str) -> None:

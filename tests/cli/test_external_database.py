@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from django.db import connection
 
 from cluster import start_cluster
 from end_of_run import new_folder
-from processes import eventually, panel_environment, start_up
+from processes import eventually, panel_environment, run_hawker, start_up
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +42,7 @@ def somebody_elses() -> Iterator[str]:
 def run(data_dir: Path, words: Sequence[str], **variables: str) -> "subprocess.CompletedProcess[str]":
     """A command with these HAWKER_* variables and no others."""
     environment = panel_environment() | {f"HAWKER_{name.upper()}": value for name, value in variables.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "hawker", *words, "--data-dir", str(data_dir)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-    )
+    return run_hawker(*words, "--data-dir", str(data_dir), environment=environment)
 
 
 def test_a_panel_runs_on_it_as_a_role_that_owns_nothing(somebody_elses: str, tmp_path: Path) -> None:

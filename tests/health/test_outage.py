@@ -15,7 +15,7 @@ from cluster import start_cluster
 from end_of_run import new_folder
 from hawker.host.postgres import EmbeddedPostgres
 from hawker.worker.outage import Outage
-from processes import ended, eventually, panel_environment
+from processes import ended, eventually, panel_environment, run_hawker
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_an_outage_is_one_line_and_its_end_another(cluster: EmbeddedPostgres, tm
     folder = cluster.folder
     environment = panel_environment() | {"HAWKER_DATA_DIR": str(folder.path), "HAWKER_SECRET_KEY": "of this test"}
     hawker = [sys.executable, "-m", "hawker"]
-    subprocess.run([*hawker, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert run_hawker("migrate", environment=environment).returncode == 0
     log = tmp_path / "log"
 
     def said(event: str) -> list[dict[str, object]]:

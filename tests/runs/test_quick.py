@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quick import LONG_FOLDERS, PURE_FOLDERS
+from selection import LONG_FOLDERS, PURE_FOLDERS
 
 TESTS = Path(__file__).parents[1]
 FOLDERS = sorted({path.parent.relative_to(TESTS).as_posix() for path in TESTS.glob("*/**/test_*.py")})

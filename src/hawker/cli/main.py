@@ -100,14 +100,18 @@ def worker(*, data_dir: DataDirOption = None) -> None:
 
 
 @app.command()
-def migrate(*, data_dir: DataDirOption = None) -> None:
-    """Bring the database to this version."""
+def migrate(
+    *,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for tables that others hold.")] = 600,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Bring the database to this version, while the panel runs."""
     del data_dir
     from hawker.host.migration import CannotMigrate
     from hawker.host.migration import migrate as run_migrations
 
     with panel(access=Access.OWNER, create=True), sentences(CannotMigrate):
-        run_migrations()
+        run_migrations(wait_seconds=wait, tell=lambda text: say(f"hawker: {text}"))
         answer({"ok": True})
 
 

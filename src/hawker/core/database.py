@@ -16,6 +16,10 @@ _SESSION = {
     "TimeZone": "UTC",
 }
 
+OWNER_LOCK_TIMEOUT = "1s"
+"""For as long at most an ALTER TABLE that waits behind a backup holds up the traffic behind it. Commands of the owner
+try again (core/lock_waits.py)."""
+
 PATIENCE: dict[str, int] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
@@ -50,7 +54,7 @@ def session_options(settings: Settings, access: Access) -> str:
     privileges away for everything but migrations. The embedded database has a login for each.
     """
     # The owner may write where others must wait for a restore to end; `migrate` looks for that itself.
-    owners = {"TimeZone": "UTC", "default_transaction_read_only": "off"}
+    owners = {"TimeZone": "UTC", "default_transaction_read_only": "off", "lock_timeout": OWNER_LOCK_TIMEOUT}
     values: dict[str, Any] = dict(_SESSION if access is Access.APP else owners)
     if access is Access.APP and settings.database_url is not None and settings.database_role:
         values["role"] = settings.database_role

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.health import queries
-from hawker.health.state import Health, migrations_amiss, read_health
+from hawker.health.state import Health, missing_migrations, read_health, unknown_migrations
 from hawker.ledger.actions import check_currency
 from hawker.ledger.errors import WrongCurrency
 from hawker.providers.rotation import examine_sealing
@@ -22,7 +22,7 @@ _CHECK_IS_OLD_SECONDS = 35 * 86_400
 _BACKUP_IS_OLD_SECONDS = 48 * 3600
 _MUCH_LOG = 5 << 30
 _MANY_DEAD = 100_000
-_LONG_TRANSACTION_SECONDS = 3600
+_LONG_SNAPSHOT_SECONDS = 900
 _WRAPS_AT = 1_000_000_000
 _MOST_DRIFT_SECONDS = 2.0
 
@@ -87,9 +87,12 @@ def _sealing() -> Iterator[Finding]:
 
 
 def _migrations() -> Finding:
-    amiss = migrations_amiss()
-    if amiss:
-        return Finding("migrations", "fail", "; ".join(amiss), len(amiss), "run `hawker migrate` of the newest version")
+    if missing := missing_migrations():
+        what = f"not applied: {', '.join(missing)}"
+        return Finding("migrations", "fail", what, len(missing), "run `hawker migrate`")
+    if unknown := unknown_migrations():
+        what = f"of a newer version than this one: {', '.join(unknown)}"
+        return Finding("migrations", "warn", what, len(unknown), "bring this machine to the newer version too")
     return Finding("migrations", "ok", "all applied, none unknown", 0)
 
 
@@ -151,13 +154,13 @@ def _upkeep(cursor: Cursor) -> Iterator[Finding]:
         warn=dead is not None,
         advice="see that autovacuum is on, and that no transaction stays open",
     )
-    (seconds,) = _one(cursor, queries.TRANSACTIONS)
+    seconds, holder = _one(cursor, queries.OLDEST_SNAPSHOT)
     yield _judge(
         "transactions",
         round(seconds),
-        "seconds that the oldest transaction runs",
-        warn=seconds > _LONG_TRANSACTION_SECONDS,
-        advice="find it in pg_stat_activity: what it may still see cannot be cleaned up",
+        f"seconds that {holder} has held the oldest snapshot" if holder else "no snapshot is held",
+        warn=seconds > _LONG_SNAPSHOT_SECONDS,
+        advice="while it is held, hot accounts become slow to read: let a backup end, end a session that hangs",
     )
 
 

@@ -15,7 +15,7 @@ from hawker.core.clock import SystemClock
 from hawker.core.errors import Unavailable
 from hawker.core.settings import settings
 from hawker.health.metrics import write_metrics
-from hawker.health.state import migrations_amiss, read_health
+from hawker.health.state import missing_migrations, read_health
 from hawker.health.tallies import read_tallies, write_counted
 from hawker.ledger.actions import check_currency
 from hawker.ledger.errors import WrongCurrency
@@ -98,7 +98,8 @@ def _metrics() -> bytes:
 def _why_not_ready() -> list[str]:
     # The sentences go to strangers: nothing of what the database says of itself is in them.
     try:
-        if migrations_amiss():
+        # Newer ones are no reason: during a rolling upgrade this process works on beside those of the next version.
+        if missing_migrations():
             return ["the database is not of this version"]
         check_currency()
         refresh_catalogue()

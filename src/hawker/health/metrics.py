@@ -56,6 +56,7 @@ class _Figures(Collector):
             yield _plain("hawker_check_breaches", "Breaches that it found.", health.breaches or 0)
         if health.backup_seconds is not None:
             yield _plain("hawker_backup_age_seconds", "Since the last backup.", health.backup_seconds)
+        yield _plain("hawker_oldest_snapshot_seconds", "How long the oldest snapshot is held.", health.snapshot_seconds)
 
     def _work(self) -> Iterator[GaugeMetricFamily]:
         rows = GaugeMetricFamily("hawker_work", "Work that is open.", labels=_LABELS)

@@ -20,10 +20,11 @@ from hawker.operations.jobs import advance_job, find_open_jobs, forget_jobs
 from hawker.operations.once import forget_runs
 from hawker.orders import forget_requests
 from hawker.orders.models import WorkKind
+from hawker.providers.balances import thin_readings
 from hawker.worker.outage import outage
 from hawker.worker.sweeps import sweeps
 from hawker.worker.threads import in_thread
-from hawker.worker.upkeep import check_balances, move_orders, sync, watch
+from hawker.worker.upkeep import check_balances, forget_engine_jobs, move_orders, sync, watch
 
 PULSE = "hawker.pulse"
 PULSE_LOCK = "pulse"
@@ -110,10 +111,11 @@ def _check() -> None:
         connection.close()
 
 
-@app.periodic(cron="*/5 * * * *", periodic_id="forget")
+@app.periodic(cron="* * * * *", periodic_id="forget")
 @app.task(name=FORGET, queueing_lock=FORGET, queue="sweep")
 async def forget_limits(timestamp: int = 0) -> None:
-    """Every five minutes: delete the counts of limits that say nothing any more."""
+    """Every minute: delete the counts of limits that say nothing any more. A count lives for a minute itself, so the
+    tables hold what two or three minutes bring."""
     del timestamp
     try:
         await in_thread(forget_full)
@@ -150,18 +152,20 @@ async def run_job(job_id: int) -> None:
             await run_job.configure(queueing_lock=f"job:{job_id}").defer_async(job_id=job_id)
 
 
-@app.periodic(cron="23 4 * * *", periodic_id="forget-requests")
-@app.task(name="hawker.forget-requests", queueing_lock="hawker.forget-requests", queue="sweep")
-async def forget_old_requests(timestamp: int = 0) -> None:
-    """Every night: forget request ids that are older than their days."""
+@app.periodic(cron="23 4 * * *", periodic_id="retention")
+@app.task(name="hawker.retention", queueing_lock="hawker.retention", queue="sweep")
+async def delete_old_rows(timestamp: int = 0) -> None:
+    """Every night: delete what is kept for some time only (the table of docs/operations.md)."""
     del timestamp
-    before = sweeps.clock.now() - timedelta(days=settings().request_id_days)
+    now = sweeps.clock.now()
     try:
-        forgotten = await in_thread(forget_requests, before=before)
+        requests = await in_thread(forget_requests, before=now - timedelta(days=settings().request_id_days))
+        readings = await in_thread(thin_readings, now=now)
+        jobs = await in_thread(forget_engine_jobs, before=now - timedelta(days=1))
     except Unavailable as error:
         outage.note(error)
         return
-    log.info("request ids forgotten", count=forgotten, before=before.isoformat())
+    log.info("old rows deleted", request_ids=requests, balance_readings=readings, jobs=jobs)
 
 
 @app.periodic(cron="41 4 * * *", periodic_id="forget-operations")

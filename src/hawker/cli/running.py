@@ -50,18 +50,18 @@ def actor() -> Actor:
         return Actor(ActorKind.CLI, os.getuid(), str(os.getuid()))
 
 
-def flag(operation: str, field: str, *names: str) -> Any:
-    """An option for a field of an operation's input, with its help and its limits."""
+def flag(operation: str, field: str, *names: str, help: str = "") -> Any:  # noqa: A002 - as Typer calls it
+    """An option for a field of an operation's input, with its limits and, unless another one is given, its help."""
     kind = find_operation(operation).input
     low, high = limits_of(kind, field)
-    return typer.Option(*names, help=help_of(kind, field), min=low, max=high)
+    return typer.Option(*names, help=help or help_of(kind, field), min=low, max=high)
 
 
-def place(operation: str, field: str) -> Any:
-    """A positional argument for a field of an operation's input, with its help and its limits."""
+def place(operation: str, field: str, *, help: str = "") -> Any:  # noqa: A002 - as Typer calls it
+    """A positional argument for a field of an operation's input, with its limits and, unless given, its help."""
     kind = find_operation(operation).input
     low, high = limits_of(kind, field)
-    return typer.Argument(help=help_of(kind, field), min=low, max=high)
+    return typer.Argument(help=help or help_of(kind, field), min=low, max=high)
 
 
 def runs(
@@ -150,7 +150,7 @@ def _run_many(
     subjects: Sequence[Any] = values[operation.many] or ()
     rest = {field: value for field, value in values.items() if field != operation.many}
     if bool(subjects) == bool(chosen["filters"]):
-        fail("say either which ones by number, or --filter")
+        fail("say either which ones, or --filter")
     if len(subjects) == 1 and not chosen["dry_run"]:
         one = {**rest, operation.many: subjects[0]}
         _run_one(operation.name, one, show, operation_id=chosen["operation_id"], seen=None)

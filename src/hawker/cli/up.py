@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from hawker.cli.demo_file import DemoFile, read_demo_file
 from hawker.cli.output import answer, fail, say, sentences
 from hawker.core.database import Access, database_url
 from hawker.core.settings import Settings
+from hawker.demo.demo_file import DemoFile, read_demo_file
 from hawker.host.children import ChildSpec
 from hawker.host.errors import CannotHost
 from hawker.host.listener import Listener, listen

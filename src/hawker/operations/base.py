@@ -84,7 +84,7 @@ class Operation:
         return (self.run.__doc__ or "").strip()
 
 
-MODULES = ("orders",)
+MODULES = ("alerts", "backups", "customers", "job_operations", "keys", "orders", "refills", "secrets")
 """The modules of this package that declare operations."""
 
 

@@ -7,12 +7,13 @@ its input.
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+from hawker.core.money import Money, NotMoney
 from hawker.operations.errors import BadInput
 
 Given = TypeVar("Given")
@@ -25,7 +26,9 @@ MAX_SERVICE = 999_999_999_999
 
 OrderNumber: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_NUMBER, description="The order's number.")]
 ServiceNumber: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_SERVICE, description="The service's number.")]
-Email: TypeAlias = Annotated[str, Meta(max_length=254, description="E-mail address of the customer.")]
+Email: TypeAlias = Annotated[
+    str, Meta(max_length=254, description="E-mail address of the customer.", extra={"trim": True})
+]
 ProviderName: TypeAlias = Annotated[str, Meta(max_length=254, description="The provider.")]
 Reason: TypeAlias = Annotated[
     str,
@@ -61,8 +64,21 @@ def read_input(kind: type[Given], values: Mapping[str, Any]) -> Given:
         try:
             taken[name] = msgspec.convert(value, type=hints[name], strict=False)
         except msgspec.ValidationError as error:
-            raise BadInput(name, _sentence(meta, str(error))) from error
+            raise BadInput(name, _sentence(hints[name], meta, str(error))) from error
     return kind(**taken)
+
+
+def read_amount(field: str, text: str, *, signed: bool = False) -> int:
+    """The micros of an amount such as `12` or `12.34567`, or below 0 where it may be `signed`.
+
+    Raises BadInput for `field`.
+    """
+    is_negative = signed and text.startswith("-")
+    try:
+        micros = Money.parse(text.removeprefix("-") if is_negative else text).micros
+    except NotMoney as error:
+        raise BadInput(field, str(error)) from error
+    return -micros if is_negative else micros
 
 
 def meta_of(hint: Any) -> Meta | None:
@@ -80,8 +96,11 @@ def help_of(kind: type[Any], name: str) -> str:
     return (meta.description if meta is not None else None) or ""
 
 
-def _sentence(meta: Meta | None, error: str) -> str:
+def _sentence(hint: Any, meta: Meta | None, error: str) -> str:
     """What is wrong with a value, from the limits of its field; else what the parser says, without its path."""
+    choices = _choices_of(hint)
+    if choices:
+        return f"must be {' or '.join(choices)}"
     if meta is not None and (meta.ge is not None or meta.le is not None) and "int" in error:
         low, high = meta.ge, meta.le
         if low is not None and high is not None:
@@ -91,6 +110,14 @@ def _sentence(meta: Meta | None, error: str) -> str:
         return f"must have {meta.min_length or 0} to {meta.max_length} characters"
     text = re.sub(r" - at `\$.*?`$", "", error).replace("`", "")
     return text[:1].lower() + text[1:]
+
+
+def _choices_of(hint: Any) -> Sequence[str]:
+    """The texts that a field takes, where its type names them; also those of an optional field."""
+    for part in (hint, *get_args(hint)):
+        if get_origin(part) is Literal:
+            return [str(each) for each in get_args(part)]
+    return ()
 
 
 def limits_of(kind: type[Any], name: str) -> tuple[int | None, int | None]:

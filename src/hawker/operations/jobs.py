@@ -171,6 +171,13 @@ def find_job(job_id: int) -> JobView:
     )
 
 
+def list_jobs(*, state: str | None = None, limit: int) -> list[JobView]:
+    """The newest jobs first, all or those in one state."""
+    values = {"state": state, "limit": limit}
+    rows = in_transaction(lambda cursor: ask(cursor, queries.LIST_JOBS, values).fetchall())
+    return [find_job(row[0]) for row in rows]
+
+
 def read_items(job_id: int) -> Iterator[ItemView]:
     """The items of a job in their order, read in chunks."""
     position = -1

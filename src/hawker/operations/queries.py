@@ -55,6 +55,8 @@ READ_JOB = """
       FROM job WHERE id = %s
 """
 
+LIST_JOBS = "SELECT id FROM job WHERE COALESCE(state = %(state)s, true) ORDER BY id DESC LIMIT %(limit)s"
+
 CLAIM_ITEM = """
     SELECT i.position, i.subject_id FROM job_item i
       JOIN job j ON j.id = i.job_id AND j.finished_at IS NULL

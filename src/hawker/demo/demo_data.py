@@ -9,11 +9,11 @@ import msgspec
 from hawker.accounts.actions import KeyAsk, issue_key, read_grants
 from hawker.accounts.models import User
 from hawker.catalog.models import Service, SubscriptionMode
-from hawker.cli.demo_file import DemoFile, read_demo_file, write_demo_file
 from hawker.core.actors import system
 from hawker.core.clock import SystemClock
 from hawker.core.money import Money
 from hawker.core.settings import settings
+from hawker.demo.demo_file import DemoFile, read_demo_file, write_demo_file
 from hawker.ledger.customers import open_customer
 from hawker.orders import offer_subscription
 from hawker.providers.actions import access_of, add_provider, ask_balance, ask_services, new_access

@@ -51,17 +51,20 @@ def test_a_customer_is_added_and_credited_once_for_each_payment(panel: Panel) ->
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["add", "nobody"], "'nobody' is not an e-mail address"),
-        (["add", "a@example.com", "--credit", "1.234567"], "'1.234567' is not an amount such as 12 or 12.34567"),
+        (["add", "nobody"], "email: 'nobody' is not an e-mail address"),
+        (
+            ["add", "a@example.com", "--credit", "1.234567"],
+            "credit: '1.234567' is not an amount such as 12 or 12.34567",
+        ),
         (["credit", "stranger@example.com", "5", "--reason", "x"], "there is no customer stranger@example.com"),
-        (["credit", "a@example.com", "5", "--reason", " "], "say why with --reason (at most 500 characters)"),
+        (["credit", "a@example.com", "5", "--reason", " "], "reason: must have 1 to 500 characters"),
         (
             ["credit", "a@example.com", "5", "--reason", "x", "--transaction", ""],
-            "the --transaction of a payment has 1 to 128 characters",
+            "transaction: must have 1 to 128 characters",
         ),
         (
             ["credit", "a@example.com", "5", "--reason", "x", "--transaction", "t" * 129],
-            "the --transaction of a payment has 1 to 128 characters",
+            "transaction: must have 1 to 128 characters",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def runs(
         shared: dict[str, Any] = {"operation_id": OperationIdOption, "data_dir": DataDirOption}
         if many:
             shared |= {"filters": FilterOption, "dry_run": DryRunOption}
-        else:
+        elif find_operation(operation).is_edit:
             shared |= {"seen": SeenOption}
 
         def command(**flags: Any) -> None:
@@ -94,7 +94,7 @@ def runs(
             if many:
                 _run_many(find_operation(operation), values, chosen, many, show, show_many)
             else:
-                _run_one(operation, values, show, operation_id=chosen["operation_id"], seen=chosen["seen"])
+                _run_one(operation, values, show, operation_id=chosen["operation_id"], seen=chosen.get("seen"))
 
         _give_signature(command, function, shared)
         app.command(name=name, context_settings=context_settings)(command)

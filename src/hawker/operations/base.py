@@ -54,6 +54,11 @@ class Run:
         self.change.note(kind or self.operation.subject, subject_id, before=before, after=after)
 
 
+def _no_subjects(_: Any) -> Sequence[object]:
+    """The subjects of an operation that makes something new, whose id is not known before."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One thing that a person may do.
@@ -77,6 +82,11 @@ class Operation:
     step_up: bool = False
     audited_by_run: bool = True
     secret_fields: frozenset[str] = frozenset()
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether its input names what it changes, so that the version of that can be compared."""
+        return self.subjects_of is not _no_subjects
 
     @property
     def help(self) -> str:
@@ -131,7 +141,7 @@ def operation(
     name: str,
     *,
     subject: str,
-    ids: Callable[[Any], Sequence[object]] = lambda _: (),
+    ids: Callable[[Any], Sequence[object]] = _no_subjects,
     prepare: Callable[[Any], Any] | None = None,
     many: str = "",
     scope: Scope = Scope.STAFF,

@@ -26,7 +26,7 @@ def _customer(given: _OfCustomer) -> Sequence[str]:
 @dataclass(frozen=True, slots=True)
 class AddCustomer:
     email: Email
-    credit: Annotated[str | None, Meta(max_length=40, description="Opening balance, such as 100.00.")] = None
+    credit: Annotated[str, Meta(max_length=40, description="Opening balance, such as 100.00.")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,17 @@ class CreditCustomer:
         str, Meta(min_length=1, max_length=500, description="Why; kept with the transfer.", extra={"trim": True})
     ]
     # An empty one comes from a script whose variable is unset: the payment could be credited twice.
-    transaction: Annotated[
-        str | None,
-        Meta(
-            min_length=1,
-            max_length=MAX_TRANSACTION,
-            description="The payment's own id: it can be credited only once.",
-        ),
-    ] = None
+    transaction: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=MAX_TRANSACTION,
+                description="The payment's own id: it can be credited only once.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ Addresses: TypeAlias = Annotated[
     tuple[str, ...], Meta(description="Addresses or networks the key may be used from; anywhere where none is named.")
 ]
 Expires: TypeAlias = Annotated[
-    str | None, Meta(max_length=64, description="When it ends: 2027-01-31, 2027-01-31T12:00Z, or in 90d, 12h, 30m.")
+    str, Meta(max_length=64, description="When it ends: 2027-01-31, 2027-01-31T12:00Z, or in 90d, 12h, 30m.")
 ]
 """Kept as it is written: `90d` is the same input when the operation is repeated with its id a minute later."""
 
@@ -34,7 +34,7 @@ class AddKey:
     label: Label = ""
     scope: Scope = "order"
     addresses: Addresses = ()
-    expires: Expires = None
+    expires: Expires | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ImportKey:
     label: Label = ""
     scope: Scope = "order"
     addresses: Addresses = ()
-    expires: Expires = None
+    expires: Expires | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hawker.audit.actions import audited
 from hawker.core.actors import Actor
 from hawker.core.sql import one_transaction
 from hawker.operations.base import Operation, Run, find_operation
-from hawker.operations.errors import NotPermitted
+from hawker.operations.errors import BadInput, NotPermitted
 from hawker.operations.inputs import read_input
 from hawker.operations.once import check_id, claim_id, find_result, keep_result
 from hawker.operations.versions import check_version
@@ -72,6 +72,8 @@ def run_within(
 ) -> Any:
     """Run an operation in the caller's transaction, with its audit rows. Raises as run_operation does."""
     subjects = operation.subjects_of(given)
+    if seen is not None and not operation.is_edit:
+        raise BadInput("seen", f"{operation.name} changes nothing that could be seen before")
     with audited(actor, operation.name, reason=getattr(given, "reason", None) or "", now=now) as change:
         if seen is not None:
             assert len(subjects) == 1, "a version is that of one subject"

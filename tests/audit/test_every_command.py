@@ -150,7 +150,7 @@ def scene(panel: Panel, sandbox: SandboxProcess, key_file: str) -> dict[str, obj
     from hawker.catalog.pricing import add_group
 
     add_group("silver", "1")
-    ids = tuple(map(str, range(INLINE + 1)))
+    ids = tuple(map(str, range(1, INLINE + 2)))
     job = start_job("order.start", {}, Selection(ids), actor=TEST, permissions=EVERYTHING, now=panel.clock.now())
     return {
         "email": User.objects.get(id=customer.user_id).email,

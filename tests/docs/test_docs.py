@@ -6,7 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from pages import REPOSITORY, commands, heading_of, option_rows, page, rows, section, setting_rows, type_rows
+from pages import (
+    REPOSITORY,
+    commands,
+    heading_of,
+    option_rows,
+    page,
+    rows,
+    section,
+    setting_rows,
+    shared_rows,
+    type_rows,
+)
 
 from hawker.protocol.errors import TEXTS
 
@@ -33,6 +44,10 @@ def test_every_command_has_its_section(words: str) -> None:
     wanted = "\n".join([heading, *(["| option | meaning |", "|---|---|", *expected] if expected else [])])
     assert f"\n{heading}\n" in text, f"add to docs/cli.md, with an example of what it answers:\n{wanted}"
     agree(f"docs/cli.md, below {heading!r},", expected, rows(section(text, heading)))
+
+
+def test_options_of_all_changing_commands_have_their_lines() -> None:
+    agree("docs/cli.md", shared_rows(), rows(section(page("docs/cli.md"), "## Commands that change something")))
 
 
 def test_no_section_is_left_of_a_command_that_is_gone() -> None:

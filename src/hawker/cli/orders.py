@@ -52,7 +52,7 @@ def list_(
 def cancel(
     order: Annotated[list[int], place("order.cancel", "order")] = [],  # noqa: B006
     *,
-    reason: Annotated[str, flag("order.cancel", "reason")],
+    reason: Annotated[str, flag("order.cancel", "reason", help="Why; kept with the order.")],
 ) -> Values:
     """Cancel orders: refunded at once where no provider has them, else the provider is asked."""
     return {"order": order, "reason": reason}
@@ -66,10 +66,12 @@ def cancel(
     show_many=lambda _, items: {"released": [int(item.subject) for item in items if item.state == "done"]},
 )
 def release(
-    orders: Annotated[list[int], place("order.release", "order")] = [],  # noqa: B006
+    orders: Annotated[list[int], place("order.release", "order", help="The orders' numbers.")] = [],  # noqa: B006
     *,
-    reason: Annotated[str, flag("order.release", "reason")],
-    at_a_loss: Annotated[bool, flag("order.release", "at_a_loss", "--at-a-loss")] = False,
+    reason: Annotated[str, flag("order.release", "reason", help="Why; kept with the orders.")],
+    at_a_loss: Annotated[
+        bool, flag("order.release", "at_a_loss", "--at-a-loss", help="Send them whatever they cost.")
+    ] = False,
 ) -> Values:
     """Have held orders looked at again at once, or sent although they cost more than they bring in."""
     return {"order": orders, "reason": reason, "at_a_loss": at_a_loss}
@@ -85,7 +87,7 @@ def start(order: Annotated[list[int], place("order.start", "order")] = []) -> Va
 def complete(
     order: Annotated[list[int], place("order.complete", "order")] = [],  # noqa: B006
     *,
-    reason: Annotated[str | None, flag("order.complete", "reason")] = None,
+    reason: Annotated[str | None, flag("order.complete", "reason", help="Anything to be kept with the order.")] = None,
 ) -> Values:
     """Say that staff have delivered orders that no provider delivers."""
     return {"order": order, "reason": reason}
@@ -96,7 +98,7 @@ def partial(
     order: Annotated[int, place("order.partial", "order")],
     *,
     remains: Annotated[int, flag("order.partial", "remains")],
-    reason: Annotated[str, flag("order.partial", "reason")],
+    reason: Annotated[str, flag("order.partial", "reason", help="Why; kept with the order.")],
 ) -> Values:
     """Say that staff have delivered a part of an order, and refund the rest."""
     return {"order": order, "remains": remains, "reason": reason}

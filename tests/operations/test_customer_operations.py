@@ -31,7 +31,9 @@ def test_a_credit_limit_lets_orders_take_the_balance_below_0(panel: Panel) -> No
     customer, service = panel.customer(credit="0.05"), panel.service()
     email = email_of(customer)
     limit = ("customer", "limit", email.upper(), "10", "--reason", "pays monthly")
-    refused, limited, again = run_commands([Call(["customer", "limit", "--reason", "x", email, "--", "-1"]), Call(limit), Call(limit)])
+    refused, limited, again = run_commands(
+        [Call(["customer", "limit", "--reason", "x", email, "--", "-1"]), Call(limit), Call(limit)]
+    )
     assert (refused.code, refused.stdout) == (1, "")
     assert "amount: '-1' is not an amount" in refused.stderr
     assert limited.answer == again.answer == {"customer": email, "credit_limit": "10.00", "balance": "0.05"}

@@ -135,9 +135,9 @@ class ResolveOrder:
     order: OrderNumber
     decision: Literal["bind", "resend", "refund"]
     reason: Reason
-    upstream_order: Annotated[
-        int | None, Meta(ge=1, le=MAX_UPSTREAM, description="The provider has it, under this number of its.")
-    ] = None
+    upstream_order: (
+        Annotated[int, Meta(ge=1, le=MAX_UPSTREAM, description="The provider has it, under this number of its.")] | None
+    ) = None
     unchecked: Annotated[bool, Meta(description="Do not ask the provider about that number first.")] = False
 
 

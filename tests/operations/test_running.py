@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
+import msgspec
 import pytest
 from django.db import connection
 
@@ -147,6 +148,13 @@ def test_every_operation_is_described(panel: Panel) -> None:
         assert each.help.endswith("."), name
         assert each.name == name
         assert name.split(".")[0] in (each.subject, "price", "route", "link"), name
+
+
+def test_every_field_of_every_input_has_a_type_that_can_be_read(panel: Panel) -> None:
+    for name, each in OPERATIONS.items():
+        for field, hint in get_type_hints(each.input, include_extras=True).items():
+            # A limit that stands at `int | None` and not at its `int` fails only when a value is read.
+            assert msgspec.json.schema(hint), f"{name}: {field}"
 
 
 def test_the_command_line_repeats_under_an_id(panel: Panel, order: int) -> None:

@@ -89,7 +89,7 @@ def test_customers_are_listed_shown_and_have_a_statement(panel: Panel) -> None:
     row: dict[str, Any] = customers.answer[1]
     assert (len(customers.answer), row["email"], row["balance"], row["credit_limit"]) == (2, email, "4.91", "0.00")
     assert row in part.answer
-    assert shown.answer.items() >= {"email": email, "balance": "4.91", "credit_limit": "0.00"}.items()
+    assert shown.answer.items() >= {"customer": email, "balance": "4.91", "credit_limit": "0.00"}.items()
     assert [(entry["kind"], entry["amount"], entry["balance"], entry["order"]) for entry in statement.answer] == [
         ("charge", "-0.09", "4.91", order),
         ("deposit", "5.00", "5.00", None),

@@ -4,13 +4,14 @@ The id comes from a form, a header or a command. Its row is written in the trans
 known exactly where the change is.
 """
 
-import hashlib
+import hmac
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from hawker.core.actors import Actor
+from hawker.core.settings import settings
 from hawker.core.sql import ask, in_transaction
 from hawker.operations import queries
 from hawker.operations.base import Operation
@@ -76,8 +77,9 @@ def forget_runs(*, now: datetime) -> int:
 
 
 def digest_of(operation: Operation, given: Any) -> bytes:
-    """What tells one input from another without keeping it: an input may hold a secret."""
-    return hashlib.sha256(operation.name.encode() + b"\0" + msgspec.json.encode(given)).digest()
+    """What tells one input from another without keeping it. Keyed: an input may hold a secret that could be guessed."""
+    text = operation.name.encode() + b"\0" + msgspec.json.encode(given)
+    return hmac.digest(settings().require_secret().encode(), text, "sha256")
 
 
 def _decode(result_type: Any, encoded: bytes, *, is_encrypted: bool) -> Any:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -119,13 +119,17 @@ class SandboxProcess:
 
 @contextlib.contextmanager
 def start_serve(
-    environment: Mapping[str, str] | None = None, *, port: int = 0, log: IO[bytes] | None = None
+    environment: Mapping[str, str] | None = None,
+    *,
+    port: int = 0,
+    log: IO[bytes] | None = None,
+    program: Sequence[str] = ("-m", "hawker"),
 ) -> Iterator[ServeProcess]:
     """A `hawker serve` over the panel of HAWKER_DATA_DIR, on a free port where none is asked for. It logs to `log`."""
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "hawker", "serve", "--fd", str(listener.fileno())],
+        [sys.executable, *program, "serve", "--fd", str(listener.fileno())],
         pass_fds=[listener.fileno()],
         env={**os.environ, **(environment or {})},
         stderr=log,

@@ -44,6 +44,10 @@ class Wire:
     def close(self) -> None:
         self._socket.close()
 
+    def fileno(self) -> int:
+        """The socket's, so that `select` may wait for it."""
+        return self._socket.fileno()
+
     def hang_up(self) -> None:
         """End the connection, also for a thread that is writing to it."""
         self._socket.shutdown(socket.SHUT_RDWR)

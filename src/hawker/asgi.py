@@ -1,4 +1,4 @@
-"""The web process put together: which path goes to which front door."""
+"""The web process put together: which path goes to which application."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -8,13 +8,16 @@ import django
 
 django.setup()
 
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
-
-from hawker.api.door import Door  # noqa: E402 - models may only be imported after set-up
-from hawker.core.collector import tune_collector  # noqa: E402
-from hawker.health.door import ROUTES, in_health_thread  # noqa: E402
-from hawker.health.tallies import keep_counting  # noqa: E402
-from hawker.web.urls import PUBLIC  # noqa: E402
+from hawker.api.endpoint import Endpoint  # noqa: E402 - models may only be imported after set-up
+from hawker.core.addresses import is_within, read_address, read_networks  # noqa: E402
+from hawker.core.client_address import find_client_address  # noqa: E402
+from hawker.core.garbage_collection import tune_garbage_collector  # noqa: E402
+from hawker.core.security_headers import with_security_headers  # noqa: E402
+from hawker.core.settings import settings  # noqa: E402
+from hawker.health.counter_store import keep_writing_counts  # noqa: E402
+from hawker.health.endpoints import HEALTH_ROUTES, in_health_thread  # noqa: E402
+from hawker.web.page_pool import PagePool  # noqa: E402
+from hawker.web.urls import is_page  # noqa: E402
 from hawker.worker.wake import Waker  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -23,81 +26,96 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class Application:
-    """Routes by exact path. API v2 does not come here: the server's connection hands it to the door, which it
-    finds in the state of the lifespan (api/connection.py), so that it does not pay for the rest of the site.
+    """Routes health endpoints by their path and pages by the prefix of theirs.
+
+    API v2 does not come here: the HTTP connection hands it to its endpoint, which it finds in the state of the lifespan
+    (api/connection.py), so that it does not pay for the rest of the site.
     """
 
     def __init__(self) -> None:
-        self._door = Door(placed=Waker())
-        self._pages = ASGIHandler()
+        self._endpoint = Endpoint(placed=Waker())
+        self._trusted_proxies = read_networks(settings().trusted_proxies)
+        self._pages = PagePool(
+            threads=settings().page_threads,
+            queue=settings().page_queue,
+            max_body_bytes=settings().page_max_body_bytes,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            send = _kept_in_check(send)
-            health = ROUTES.get(scope["path"])
-            if health is None and scope["path"] not in PUBLIC:
+        if scope["type"] == "lifespan":
+            scope["state"]["endpoint"] = self._endpoint
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            page_scope = self._without_proxies(scope)
+            send = _secured(send, is_https=page_scope["scheme"] == "https")
+            health = HEALTH_ROUTES.get(scope["path"])
+            if is_page(scope["path"]):
+                await self._pages(page_scope, receive, send)
+            elif health is None:
                 await _say(send, 404)
             elif scope["method"] not in ("GET", "HEAD"):
                 await _say(send, 405)
-            elif health is not None:
-                await _answer(send, *await health(scope))
             else:
-                await self._pages(dict(scope), _without_body(receive), send)
-        elif scope["type"] == "lifespan":
-            scope["state"]["door"] = self._door
-            await self._live(receive, send)
+                await _answer(send, *await health(scope))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._door.start()
-                tune_collector()
-                self._counting = asyncio.create_task(keep_counting(in_health_thread))
+                await self._endpoint.start()
+                tune_garbage_collector()
+                self._counting = asyncio.create_task(keep_writing_counts(in_health_thread))
                 await send({"type": "lifespan.startup.complete"})
             else:
-                await self._door.stop()
+                await self._endpoint.stop()
+                self._pages.close()
                 self._counting.cancel()
                 await asyncio.gather(self._counting, return_exceptions=True)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
+    def _without_proxies(self, scope: Scope) -> Scope:
+        """The request as the browser made it: its own address and scheme, where a trusted proxy says them.
 
-def _without_body(receive: Receive) -> Receive:
-    """What a page that only reads gets of its request: Django would gather a body in a file, however large."""
-    asked = False
+        Headers in which proxies say so are taken out, so that no view believes what a client wrote there.
+        """
+        headers = dict(reversed(scope["headers"]))
+        lists = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        forwarded = {b"x-forwarded-for": b",".join(lists)}
+        address = find_client_address(scope["client"], forwarded, self._trusted_proxies)
+        connected = read_address(scope["client"][0]) if scope["client"] else None
+        is_proxied = connected is not None and is_within(connected, self._trusted_proxies)
+        scheme = headers.get(b"x-forwarded-proto", b"").strip().lower()
+        return {
+            **scope,
+            "client": None if address is None else (str(address), 0 if is_proxied else scope["client"][1]),
+            "scheme": scheme.decode() if is_proxied and scheme in (b"http", b"https") else scope["scheme"],
+            "headers": [(name, value) for name, value in scope["headers"] if name not in _PROXY_HEADERS],
+        }
 
-    async def read() -> MutableMapping[str, Any]:
-        nonlocal asked
-        if not asked:
-            asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        while (message := await receive())["type"] != "http.disconnect":
-            pass
-        return message
 
-    return read
-
-
-_IN_CHECK = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+_PROXY_HEADERS = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+    }
 )
-"""What browsers are told with every answer but the API's, whose bytes are a contract. A page's own word goes before."""
 
 
-def _kept_in_check(send: Send) -> Send:
-    async def kept(message: Any) -> None:
+def _secured(send: Send, *, is_https: bool) -> Send:
+    """Adds the security headers to what is sent."""
+
+    async def secured(message: Any) -> None:
         if message["type"] == "http.response.start":
-            headers = list(message["headers"])
-            said = {name.lower() for name, _ in headers}
-            message = {**message, "headers": headers + [header for header in _IN_CHECK if header[0] not in said]}
+            message = {**message, "headers": with_security_headers(list(message["headers"]), is_https=is_https)}
         await send(message)
 
-    return kept
+    return secured
 
 
 _BODIES = {

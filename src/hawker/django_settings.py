@@ -5,16 +5,16 @@ from pathlib import Path
 
 from psycopg import conninfo
 
-from hawker.core.database import PATIENCE, Access, database_url, session_options
+from hawker.core.database import CONNECTION_TIMEOUTS, DatabaseAccess, database_url, session_options
 from hawker.core.settings import settings
 
 _settings = settings()
-_access = Access(os.environ.get("HAWKER_DATABASE_ACCESS", "app"))
+_access = DatabaseAccess(os.environ.get("HAWKER_DATABASE_ACCESS", "app"))
 _address = {name: str(value) for name, value in conninfo.conninfo_to_dict(database_url(_settings, _access)).items()}
 
 SECRET_KEY = _settings.secret_key.get_secret_value() if _settings.secret_key else "unset"
 DEBUG = False
-ALLOWED_HOSTS = ["*"]
+ALLOWED_HOSTS = [name.strip() for name in _settings.allowed_hosts.split(",")]
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "procrastinate.contrib.django",
+    "hawker.core.apps.CoreConfig",
     "hawker.alerts",
     "hawker.audit",
     "hawker.limits",
@@ -35,11 +36,17 @@ INSTALLED_APPS = [
     "hawker.providers",
     "hawker.posts",
     "hawker.orders",
+    "hawker.operations",
     "hawker.health",
     "hawker.worker",
 ]
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware", "hawker.web.errors.DatabaseOutageMiddleware"]
+"""CommonMiddleware refuses hosts that are not allowed and says how long an answer is. Security headers are added by
+asgi.py, to the answers that Django does not make too."""
+APPEND_SLASH = False  # A redirect would lose the body of a POST.
 ROOT_URLCONF = "hawker.web.urls"
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = _settings.page_max_body_bytes
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -59,7 +66,7 @@ DATABASES = {
         # A connection that broke while idle is replaced before its next use, not after it failed a customer.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            **PATIENCE,
+            **CONNECTION_TIMEOUTS,
             **_address,
             "options": session_options(_settings, _access),
             # Values travel apart from the statement, and statements of the hot path are prepared at once.

@@ -13,8 +13,8 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from hawker.api.connection import Connection
-from hawker.api.exchange import Exchange
+from hawker.api.connection import HttpConnection
+from hawker.api.exchange import HttpExchange
 
 CONNECTIONS = 20
 REQUEST = b"POST /api/v2 HTTP/1.1\r\nHost: panel\r\nContent-Length: 3\r\n\r\na=b"
@@ -22,7 +22,7 @@ OTHER = b"GET /elsewhere HTTP/1.1\r\nHost: panel\r\n\r\n"
 RESET = struct.pack("ii", 1, 0)
 
 
-class Door:
+class Endpoint:
     """Answers all, as late as it is told to."""
 
     max_body = 1_000
@@ -30,12 +30,12 @@ class Door:
     def __init__(self, late: float) -> None:
         self.late = late
         self.ended = 0
-        self.guests = SimpleNamespace(let_in=lambda _: True, see_off=self._see_off)
+        self.connection_limits = SimpleNamespace(admit=lambda _: True, release=self._release)
 
-    def _see_off(self, _: object) -> None:
+    def _release(self, _: object) -> None:
         self.ended += 1
 
-    def take(self, exchange: Exchange) -> None:
+    def take(self, exchange: HttpExchange) -> None:
         asyncio.get_running_loop().call_later(self.late, exchange.answer, 200, b"{}")
 
 
@@ -44,7 +44,7 @@ async def elsewhere(scope: object, receive: object, send: object) -> None:
 
 
 def alive() -> int:
-    return sum(isinstance(thing, Connection | Exchange) for thing in gc.get_objects())
+    return sum(isinstance(thing, HttpConnection | HttpExchange) for thing in gc.get_objects())
 
 
 @contextmanager
@@ -81,12 +81,14 @@ def come_and_go(port: int, request: bytes, *, waits: bool, resets: bool) -> None
 )
 def test_what_ended_is_gone(request_: bytes, waits: bool, late: float, resets: bool) -> None:
     async def main() -> None:
-        loop, door = asyncio.get_running_loop(), Door(late)
-        config = uvicorn.Config(elsewhere, http=Connection, ws="none", lifespan="off", log_config=None)
+        loop, endpoint = asyncio.get_running_loop(), Endpoint(late)
+        config = uvicorn.Config(elsewhere, http=HttpConnection, ws="none", lifespan="off", log_config=None)
         config.load()
         state = ServerState()
         server = await loop.create_server(
-            lambda: Connection(config=config, server_state=state, app_state={"door": door}, _loop=loop), "127.0.0.1", 0
+            lambda: HttpConnection(config=config, server_state=state, app_state={"endpoint": endpoint}, _loop=loop),
+            "127.0.0.1",
+            0,
         )
         try:
             port = server.sockets[0].getsockname()[1]
@@ -95,9 +97,9 @@ def test_what_ended_is_gone(request_: bytes, waits: bool, late: float, resets: b
                 await asyncio.to_thread(come_and_go, port, request_, waits=waits, resets=resets)
                 for _ in range(100):
                     await asyncio.sleep(0.02)
-                    if door.ended == CONNECTIONS and alive() == before:
+                    if endpoint.ended == CONNECTIONS and alive() == before:
                         break
-                found = door.ended, alive() - before
+                found = endpoint.ended, alive() - before
         finally:
             server.close()
             await server.wait_closed()

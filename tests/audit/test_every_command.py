@@ -15,6 +15,8 @@ from hawker.alerts.actions import Raised, raise_alerts
 from hawker.alerts.models import Alert, AlertKind
 from hawker.cli.main import app
 from hawker.core.settings import settings
+from hawker.operations.jobs import INLINE, Selection, start_job
+from hawker.operations.running import EVERYTHING
 from hawker.orders import RefillAsk, StaffDelivery, record_deliveries, request_refills
 from hawker.orders.models import State, WorkKind
 from one_process import Call, run_commands
@@ -29,6 +31,9 @@ LOOKS = {
     "customer show",
     "customer statement",
     "doctor",
+    "job list",
+    "job result",
+    "job show",
     "key list",
     "link list",
     "list",
@@ -61,6 +66,7 @@ STORY = {
     "customer credit": ("--reason wrong {email} -- -1", ["balance.correction account:{account}"]),
     "customer disable": ("{email}", ["customer.disable customer:{email}"]),
     "customer enable": ("{email}", ["customer.enable customer:{email}"]),
+    "customer limit": ("{email} 20 --reason trusted", ["customer.limit customer:{email}"]),
     "key add": ("{email} --label shop", ["key.add key"]),
     "key import": ("{email} --key-file {key_file}", ["key.import key"]),
     "key rotate": ("{key}", ["key.rotate key:{key}"]),
@@ -102,6 +108,7 @@ STORY = {
     "backup": ("{copy}", ["backup.make backup:{copy}"]),
     "secrets rotate": ("", ["secrets.rotate secrets:encryption_key"]),
     "alert close": ("{alert} --reason seen", ["alert.close alert:{alert}"]),
+    "job stop": ("{job}", ["job.stop job:{job}"]),
 }
 
 
@@ -145,6 +152,8 @@ def scene(panel: Panel, sandbox: SandboxProcess, key_file: str) -> dict[str, obj
     from hawker.catalog.pricing import add_group
 
     add_group("silver", "1")
+    ids = tuple(map(str, range(1, INLINE + 2)))
+    job = start_job("order.start", {}, Selection(ids), actor=TEST, permissions=EVERYTHING, now=panel.clock.now())
     return {
         "email": User.objects.get(id=customer.user_id).email,
         "account": customer.account_id,
@@ -162,6 +171,7 @@ def scene(panel: Panel, sandbox: SandboxProcess, key_file: str) -> dict[str, obj
         "other": other,
         "unknown": unknown,
         "refill": granted[str(done)],
+        "job": job.job,
         "alert": Alert.objects.order_by("id").first().id,  # type: ignore[union-attr]
     }
 

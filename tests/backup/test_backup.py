@@ -243,7 +243,7 @@ def test_a_backup_that_is_not_as_it_was_written_is_refused_before_anything_is(co
         (path / "secrets.toml").unlink()
 
     for spoil, said in (
-        (cut, "has 1000 bytes and was written with"),
+        (cut, "has 1000 bytes instead of"),
         (lie, "manifest.json is not as it was written"),
         (lose, "secrets.toml cannot be read"),
     ):
@@ -255,7 +255,7 @@ def test_a_backup_that_is_not_as_it_was_written_is_refused_before_anything_is(co
     flip(spoilt)
     told = restore(spoilt, tmp_path / "new")
     assert (told.returncode, told.stdout) == (1, "")
-    assert "database.dump is not as it was written: nothing was changed" in told.stderr
+    assert "database.dump does not match its checksum: nothing was changed" in told.stderr
     assert not (tmp_path / "new").exists()
 
 
@@ -272,7 +272,7 @@ def test_a_backup_of_another_kind_of_panel_is_refused_with_what_to_do(copy: Path
     with pytest.raises(CannotRestore, match="reads format 1: use the version that made it"):
         open_backup(edited(copy, tmp_path / "format", format=2))
     told = restore(copy, tmp_path / "new", secret_key="another secret")
-    assert "HAWKER_SECRET_KEY (or hawker.toml) is another secret than the backup's: unset it" in told.stderr
+    assert "HAWKER_SECRET_KEY (or hawker.toml) differs from the backup's secret: unset it" in told.stderr
     assert not (tmp_path / "new").exists()
     again = subprocess.run(
         [sys.executable, "-m", "hawker", "backup", str(copy)], capture_output=True, text=True, env={**os.environ}
@@ -306,7 +306,7 @@ def test_two_backups_of_one_name_do_not_write_into_each_other(database: None, tm
     _, told = second.communicate(timeout=60)
     first.communicate(timeout=60)
     assert (first.returncode, second.returncode) == (0, 1)
-    assert "a backup of that name is at work" in told
+    assert "another backup to this path is running" in told
     open_backup(path)
 
 
@@ -363,7 +363,7 @@ def test_an_external_database_takes_no_writes_from_a_restore_that_was_killed_unt
         command, capture_output=True, text=True, env=panel_environment() | {"HAWKER_DATABASE_URL": elsewhere}
     )
     assert (migrated.returncode, migrated.stdout) == (1, "")
-    assert "a restore of this database was cut off: run `hawker restore` again" in migrated.stderr
+    assert "a restore of this database was interrupted: run `hawker restore` again" in migrated.stderr
     # A rotation since then has left another key there, which opens nothing of the copy.
     replace_encryption_key(DataDir(data_dir), "rotated since", None)
     assert restored(copy, data_dir, database_url=elsewhere)["ok"]
@@ -372,7 +372,7 @@ def test_an_external_database_takes_no_writes_from_a_restore_that_was_killed_unt
         other.execute("UPDATE provider SET name = name")
         assert other.execute("SELECT count(*) FROM restore").fetchone() == (1,)
     refused = restore(copy, data_dir, database_url=elsewhere)
-    assert "the database holds tables already" in refused.stderr
+    assert "the database already has tables" in refused.stderr
 
 
 def test_a_copy_is_brought_back_without_touching_the_database_it_was_made_of(

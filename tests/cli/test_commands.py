@@ -51,17 +51,20 @@ def test_a_customer_is_added_and_credited_once_for_each_payment(panel: Panel) ->
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["add", "nobody"], "'nobody' is not an e-mail address"),
-        (["add", "a@example.com", "--credit", "1.234567"], "'1.234567' is not an amount such as 12 or 12.34567"),
+        (["add", "nobody"], "email: 'nobody' is not an e-mail address"),
+        (
+            ["add", "a@example.com", "--credit", "1.234567"],
+            "credit: '1.234567' is not an amount such as 12 or 12.34567",
+        ),
         (["credit", "stranger@example.com", "5", "--reason", "x"], "there is no customer stranger@example.com"),
-        (["credit", "a@example.com", "5", "--reason", " "], "say why with --reason (at most 500 characters)"),
+        (["credit", "a@example.com", "5", "--reason", " "], "reason: must have 1 to 500 characters"),
         (
             ["credit", "a@example.com", "5", "--reason", "x", "--transaction", ""],
-            "the --transaction of a payment has 1 to 128 characters",
+            "transaction: must have 1 to 128 characters",
         ),
         (
             ["credit", "a@example.com", "5", "--reason", "x", "--transaction", "t" * 129],
-            "the --transaction of a payment has 1 to 128 characters",
+            "transaction: must have 1 to 128 characters",
         ),
     ],
 )
@@ -90,7 +93,7 @@ def test_a_provider_is_tried_saved_imported_and_listed(panel: Panel, sandbox: Sa
     (listed,) = run("provider", "list")
     assert (listed["name"], listed["url"], listed["services"]) == ("acme", sandbox.url, 17)
     assert sandbox.key not in msgspec.json.encode(listed).decode()
-    assert refused("provider", "add", "acme", *own) == "there is a provider called 'acme' already"
+    assert refused("provider", "add", "acme", *own) == "a provider called 'acme' already exists"
     assert refused("provider", "import", "acme", "--category", "Flyer") == (
         "acme has no services in Flyer, so nothing was imported"
     )
@@ -99,12 +102,16 @@ def test_a_provider_is_tried_saved_imported_and_listed(panel: Panel, sandbox: Sa
 @pytest.mark.parametrize(
     ("url", "words", "sentence"),
     [
-        ("http://panel.example/api/v2", [], "the address must begin with https:// (the key travels with every call)"),
-        ("https://127.0.0.1/api/v2", [], "127.0.0.1 leads to 127.0.0.1, which is not a public address"),
+        (
+            "http://panel.example/api/v2",
+            [],
+            "url: the address must begin with https:// (every call contains the key)",
+        ),
+        ("https://127.0.0.1/api/v2", [], "url: 127.0.0.1 leads to 127.0.0.1, which is not a public address"),
         ("https://127.0.0.1:1/api/v2", ["--allow-private"], "no connection to 127.0.0.1: "),
         ("SANDBOX/api/v2", ["--allow-private"], "acme did not answer with a balance, so nothing was saved: Invalid AP"),
         ("SANDBOX/healthz", ["--allow-private"], "acme did not answer with a balance, so nothing was saved: "),
-        ("SANDBOX/api/v2", ["--allow-private", "--exchange-rate", "0"], "an exchange rate of 0 would make everything"),
+        ("SANDBOX/api/v2", ["--allow-private", "--exchange-rate", "0"], "exchange rate: 0 would make everything free"),
     ],
 )
 def test_a_wrong_address_or_key_is_a_sentence_and_nothing_is_saved(

@@ -46,12 +46,12 @@ def test_prices_are_set_shown_and_paid(panel: Panel, server: ServeProcess) -> No
 
 
 REFUSED = [
-    (["group", "add", "Friends", "5"], "there is a price group 'Friends' already"),
-    (["group", "add", "Others", "-100"], "a percentage is between -99.99 and 1000, not -100"),
+    (["group", "add", "Friends", "5"], "a price group 'Friends' already exists"),
+    (["group", "add", "Others", "-100"], "percent: a percentage is between -99.99 and 1000, not -100"),
     (["group", "remove", "Friends"], "the price group 'Friends' has customers: put them into another one first"),
     (["customer", "EMAIL"], "say what is to change"),
-    (["rate", "EMAIL", "SERVICE", "0"], "a rate of 0 is for services that are marked free"),
-    (["rate", "EMAIL", "SERVICE"], "say the rate, or --remove"),
+    (["rate", "EMAIL", "SERVICE", "0"], "rate: a rate of 0 is possible only for services that are marked free"),
+    (["rate", "EMAIL", "SERVICE"], "rate: say a rate, or that the agreed one is to be removed"),
     (["show", "stranger@example.com"], "there is no customer stranger@example.com"),
 ]
 

@@ -102,11 +102,21 @@ def heading_of(words: str, command: Any) -> str:
     return " ".join([f"### hawker {words}", *arguments])
 
 
+SHARED = ("--operation-id", "--seen", "--filter", "--dry-run")
+"""The options of all commands that change something: docs/cli.md has them once."""
+
+
+def shared_rows() -> list[str]:
+    """The line of docs/cli.md for each of the SHARED options."""
+    helps = {param.opts[0]: param.help for _, command in commands() for param in command.params}
+    return [f"| `{name}` | {helps[name]} |" for name in SHARED]
+
+
 def option_rows(command: Any) -> list[str]:
-    """The line of docs/cli.md for each option, and for each argument, of a command."""
+    """The line of docs/cli.md for each option, and for each argument, of a command, but for the SHARED ones."""
     found = []
     for param in command.params:
-        if getattr(param, "hidden", False) or "--data-dir" in param.opts or "--help" in param.opts:
+        if getattr(param, "hidden", False) or param.opts[0] in ("--data-dir", "--help", *SHARED):
             continue
         name = param.name.upper() if _is_argument(param) else param.opts[0]
         found.append(f"| `{name}` | {param.help} |")

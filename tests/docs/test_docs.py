@@ -6,7 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from pages import REPOSITORY, commands, heading_of, option_rows, page, rows, section, setting_rows, type_rows
+from pages import (
+    REPOSITORY,
+    commands,
+    heading_of,
+    option_rows,
+    page,
+    rows,
+    section,
+    setting_rows,
+    shared_rows,
+    type_rows,
+)
 
 from hawker.protocol.errors import TEXTS
 
@@ -35,6 +46,10 @@ def test_every_command_has_its_section(words: str) -> None:
     agree(f"docs/cli.md, below {heading!r},", expected, rows(section(text, heading)))
 
 
+def test_options_of_all_changing_commands_have_their_lines() -> None:
+    agree("docs/cli.md", shared_rows(), rows(section(page("docs/cli.md"), "## Commands that change something")))
+
+
 def test_no_section_is_left_of_a_command_that_is_gone() -> None:
     headings = re.findall(r"^### hawker .*$", page("docs/cli.md"), re.MULTILINE)
     agree("docs/cli.md", [heading_of(words, command) for words, command in commands()], headings)
@@ -51,10 +66,10 @@ def test_every_service_type_has_its_parameters() -> None:
 
 
 def test_every_action_of_the_front_door_is_described() -> None:
-    from hawker.api.door import Door
+    from hawker.api.endpoint import Endpoint
 
     found = {row.split("`")[1] for row in rows(section(page("docs/api.md"), "## Actions"))}
-    agree("docs/api.md, table of actions,", sorted(Door().actions), sorted(found))
+    agree("docs/api.md, table of actions,", sorted(Endpoint().actions), sorted(found))
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -8,7 +8,10 @@ from types import ModuleType
 import pytest
 from pages import REPOSITORY, TEST, names_in, page, rows, section
 
+from hawker.orders.invariants import EVERY_INVARIANT
+
 TEXT = page("docs/reliability.md")
+MEANINGS = {invariant.name: invariant.meaning for invariant in EVERY_INVARIANT}
 PROMISES = re.findall(r"^## \d\. .*$", TEXT, re.MULTILINE)
 
 
@@ -36,6 +39,31 @@ def test_every_row_of_a_promise_names_tests_that_exist(promise: str) -> None:
         proofs = TEST.findall(row)
         assert proofs, row
         assert [f"{path}::{name}" for path, name in proofs if name not in names_in(path)] == []
+
+
+def test_every_invariant_has_its_row() -> None:
+    table = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows(section(TEXT, "## Invariants"))]
+    shown = {name: sentence for name, sentence, *_ in table}
+    assert {name: shown.get(name) for name in MEANINGS} == MEANINGS
+    assert set(shown) - set(MEANINGS) == {"I15"}, "only I15 is checked apart, because it needs the provider's answer"
+    names = [name for name, *_ in table]
+    assert [f"I{number}" for number in range(1, 16)] == names[:15]
+
+
+def test_every_invariant_names_its_guards_its_code_and_its_test() -> None:
+    schema = "\n".join(
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "src" / "hawker").glob("*/migrations/*.*")
+    )
+    for name, _, refused, checked, test in (
+        row.strip("|").split(" | ") for row in rows(section(TEXT, "## Invariants"))
+    ):
+        guards = [guard for guard in re.findall(r"`(\w+)`", refused) if guard != "hawker_app"]
+        assert guards or refused == "found only", name
+        assert [guard for guard in guards if not re.search(rf"\b{guard}\b", schema)] == [], name
+        code = (REPOSITORY / "src" / "hawker" / checked.strip("` ")).read_text(encoding="utf-8")
+        assert re.search(rf"\b{name.strip()}\b", code), f"{checked} does not speak of {name}"
+        ((path, function),) = TEST.findall(test)
+        assert function in names_in(path), test
 
 
 def test_every_form_of_the_soak_is_described_and_runs_tests_that_exist(soak: ModuleType) -> None:

@@ -18,7 +18,7 @@ CRASH_POINTS = {
     "reconcile-before-commit": "inside the clearing up of an unknown",
     "anywhere": "at a random moment",
 }
-"""The crash points of a send, by the failpoint that kills there (reliability.md)."""
+"""The crash points of a send, by the failpoint that kills there."""
 
 FAULTS = {
     "hang-after-accept": 1.5,

@@ -1,4 +1,4 @@
-"""Orders sent through a proxy that spoils the connection: each fault of the wire gets its verdict (reliability.md).
+"""Orders sent through a proxy that spoils the connection: each fault of the wire gets its verdict.
 
 Not sent is what provably never left; whatever happens from the first byte on is unknown, and never sent again by guess.
 """

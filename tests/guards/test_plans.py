@@ -52,7 +52,7 @@ EXCEPTIONS = {
     "orders.subscriptions.queries.WAKE_FEEDS": "the same",
     "health.queries.STUCK": "the doctor's look at the newest orders, up to its LIMIT",
     "health.queries.OPEN_ORDERS": "reads up to its LIMIT, once for each scrape",
-    "limits.queries.FORGET_BUCKETS": "reads from the beginning up to its LIMIT, in an hourly clean-up",
+    "limits.queries.FORGET_BUCKETS": "deletes by row addresses that it has just locked",
     "limits.queries.FORGET_IN_FLIGHT": "the same",
 }
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from hawker.core.settings import settings
-from hawker.health.door import readyz
+from hawker.health.endpoints import readyz
 from hawker.ledger.models import Account
 from panel import Panel
 
@@ -57,4 +57,4 @@ def test_who_found_no_database_at_its_start_is_not_ready_when_there_is_one(
         monkeypatch.undo()
         settings.cache_clear()
     assert status == 503
-    assert msgspec.json.decode(body)["reasons"] == ["the balances are in another currency than the settings say"]
+    assert msgspec.json.decode(body)["reasons"] == ["the balances and the settings have different currencies"]

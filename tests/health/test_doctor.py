@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
+from hawker.core.settings import settings
 from panel import Panel, forget_rows
 from processes import eventually, hawker, start_worker
 
@@ -38,6 +40,17 @@ def _heard() -> dict[str, Any] | None:
     done = subprocess.run([sys.executable, "-m", "hawker", "doctor"], capture_output=True, text=True, timeout=120)
     checks = {check["name"]: check for check in msgspec.json.decode(done.stdout)["checks"]}
     return checks if done.returncode == 0 else None
+
+
+def test_whoever_holds_the_oldest_snapshot_is_named(panel: Panel) -> None:
+    """Also a session of the owner, such as a backup, of which the server shows the application's role nothing."""
+    with psycopg.connect(settings().folder.embedded_url("hawker"), application_name="pg_dump") as backup:
+        pid = backup.info.backend_pid
+        backup.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        backup.execute("SELECT FROM account")
+        check = doctor(expect=1)["transactions"]
+    assert check["state"] == "ok"
+    assert f"that process {pid} (pg_dump, user hawker) has held the oldest" in check["what"]
 
 
 def test_a_folder_whose_database_does_not_run_is_said_and_not_started(tmp_path: Path) -> None:

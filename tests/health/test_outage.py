@@ -49,11 +49,11 @@ def test_an_outage_is_one_line_and_its_end_another(cluster: EmbeddedPostgres, tm
             eventually("the worker works", pulses)
             for outage in (1, 2):
                 cluster.stop()
-                eventually("it says that the database is away", lambda n=outage: len(said("is away")) == n)
+                eventually("it says that the database is away", lambda n=outage: len(said("is unavailable")) == n)
                 cluster.start()
                 eventually("it says that it is back", lambda n=outage: len(said("is back")) == n, seconds=60)
     lines = [line["event"] for line in said("") if line["level"] != "info"]
-    assert lines == ["the database is away: waiting for it", "the database is back"] * 2
+    assert lines == ["the database is unavailable: waiting for it", "the database is back"] * 2
 
 
 @pytest.mark.parametrize(("cause", "told"), [(psycopg.OperationalError("gone"), False), (ValueError("a bug"), True)])

@@ -25,7 +25,7 @@ def test_an_external_database_is_left_to_those_who_run_it(tmp_path: Path) -> Non
 
 def test_a_folder_without_a_panel_is_a_sentence_and_stays_as_it_is(tmp_path: Path) -> None:
     folder = DataDir(tmp_path / "p")
-    refusal = pytest.raises(NeverStarted, match="holds no panel: start it once with `hawker up`")
+    refusal = pytest.raises(NeverStarted, match="has no panel: start one with `hawker up`")
     with refusal, database(folder, Settings(data_dir=folder.path)):
         pass
     assert not folder.path.exists()

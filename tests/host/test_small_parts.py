@@ -122,7 +122,7 @@ def test_the_servers_last_severe_word_counts_and_only_since_the_launch(tmp_path:
     log = tmp_path / "pg.log"
     log.write_text("t [1] FATAL:  before\n")
     offset = log.stat().st_size
-    assert "ended without a word" in last_reason(log, offset)
+    assert "ended without a message" in last_reason(log, offset)
     with log.open("a") as file:
         file.write("t [2] FATAL:  first\nt [2] PANIC:  could not write: No space left\nt [2] LOG:  shut down\n")
     assert last_reason(log, offset) == f"could not write: No space left (from {log})"
@@ -135,7 +135,7 @@ def test_the_servers_last_severe_word_counts_and_only_since_the_launch(tmp_path:
     assert was_ready(log, 0)
     assert not was_ready(log, log.stat().st_size)
     log.unlink()
-    assert "without a word" in last_reason(log, 0)
+    assert "without a message" in last_reason(log, 0)
 
 
 def test_news_are_told_again_and_again_but_not_at_once() -> None:

@@ -130,7 +130,7 @@ def test_a_second_ctrl_c_ends_what_does_not_finish_and_leaves_the_database_whole
         panel.process.send_signal(signal.SIGINT)
         code, _, said = panel.end()
     assert code == 0
-    assert "ending web with work in hand" in said
+    assert "ending web with work in progress" in said
     assert is_gone(pid)
     assert is_stopped(folder)
     assert folder.cluster_log.read_text().rstrip().endswith("database system is shut down")
@@ -230,7 +230,7 @@ def test_the_database_is_back_within_five_seconds_after_its_postmaster_was_kille
         panel.process.terminate()
         code, _, said = panel.end()
     assert code == 0
-    assert said.count("PostgreSQL has ended unasked, starting it again") == 2
+    assert said.count("PostgreSQL stopped unexpectedly; restarting it") == 2
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6])

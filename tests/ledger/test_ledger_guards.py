@@ -1,4 +1,4 @@
-"""The database itself refuses what must never be written, whoever asks (reliability.md, H)."""
+"""The database itself refuses what must never be written, whatever role asks."""
 
 import psycopg
 import pytest

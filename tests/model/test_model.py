@@ -105,7 +105,7 @@ def send_again_what_a_dead_worker_had(patch: pytest.MonkeyPatch) -> None:
     right = settle.rule
 
     def wrong(observed: object, **known: object) -> object:
-        is_expired = isinstance(observed, Unknown) and "lease ended" in observed.why
+        is_expired = isinstance(observed, Unknown) and "lease expired" in observed.why
         return right(NotSent("its worker died") if is_expired else observed, **known)  # type: ignore[arg-type]
 
     patch.setattr(settle, "rule", wrong)

@@ -235,7 +235,7 @@ def test_a_flip_after_the_end_is_recorded_and_alerted_and_takes_nothing_back(
     shown = panel.order(order)
     assert (shown["state"], shown["transfers"]) == (ended["state"], ended["transfers"])
     assert panel.balance(customer) == balance
-    sentence = f"it ended {ended['state']}, and now the provider says {second.status}"
+    sentence = f"it ended {ended['state']}, and the provider now reports {second.status}"
     assert events(panel, order)[-1] == (ended["state"], ended["state"], sentence)
     (alert,) = describe_alerts(closed=False, limit=10)
     assert (alert["kind"], alert["subject"], alert["text"]) == ("status_flip", f"order {order}", sentence)

@@ -144,7 +144,7 @@ def test_an_upstream_id_that_another_order_has_is_an_alarm_and_not_a_binding(
     panel.sweep()
     assert panel.order(order)["state"] == "submitted"
     assert panel.order(second)["state"] == "unknown"
-    assert "another order has" in panel.order(second)["attempts"][0]["evidence"]
+    assert "belongs to another order" in panel.order(second)["attempts"][0]["evidence"]
 
 
 def test_a_provider_out_of_reach_costs_no_attempt(

@@ -144,7 +144,7 @@ def test_held_orders_are_listed_and_released_from_the_command_line(
     assert shown["state"] == "submitted"
     assert (shown["events"][0]["actor"], shown["events"][0]["reason"]) == (
         f"cli:{pwd.getpwuid(os.getuid()).pw_name}",
-        "to be sent at any cost (cost above the charge): a good customer",
+        "to be sent regardless of cost (cost above the charge): a good customer",
     )
     again = hawker(settings().data_dir, *words[:3], "--reason", "twice")
     assert (again.returncode, again.stdout) == (1, "")

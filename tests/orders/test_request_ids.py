@@ -124,10 +124,10 @@ def test_names_are_forgotten_after_their_days_and_not_before(
     (order,) = place_all(panel, (customer, fields))
     monkeypatch.setattr(sweeps, "clock", panel.clock)
     panel.clock.advance(days=30, minutes=-1)
-    asyncio.run(tasks.forget_old_requests.func())  # type: ignore[attr-defined]
+    asyncio.run(tasks.delete_old_rows.func())  # type: ignore[attr-defined]
     assert place_all(panel, (customer, fields)) == [order]
     panel.clock.advance(minutes=2)
-    asyncio.run(tasks.forget_old_requests.func())  # type: ignore[attr-defined]
+    asyncio.run(tasks.delete_old_rows.func())  # type: ignore[attr-defined]
     assert not OrderRequest.objects.exists()
     (later,) = place_all(panel, (customer, fields))
     assert later != order

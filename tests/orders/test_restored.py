@@ -46,7 +46,7 @@ def test_what_waits_is_sent_or_is_unknown_becomes_a_persons(story: Story) -> Non
         attempt = story.panel.order(order)["attempts"][-1]
         assert (story.state(order), attempt["state"]) == ("unknown", "unknown")
         assert "restored from a backup of" in attempt["evidence"]
-    assert "may have cleared it up since" in steps(story, lost)[-1]["text"]
+    assert "may have resolved it since" in steps(story, lost)[-1]["text"]
     resume(story)
     # By its window alone the lost one would be proved not to have been made, and be sent again.
     story.after()
@@ -54,7 +54,7 @@ def test_what_waits_is_sent_or_is_unknown_becomes_a_persons(story: Story) -> Non
         story.look()
     for order in (lost, sending, waiting):
         assert story.state(order) == "unknown"
-        assert story.hold(order) == "for a person: the panel was restored from a backup after it"
+        assert story.hold(order) == "for a person: the panel was restored from a backup after the send"
         assert story.made(order) == []
 
 
@@ -70,7 +70,7 @@ def test_orders_of_the_old_panel_are_not_taken_for_a_new_ones(story: Story) -> N
     story.after()
     story.look()
     assert story.state(order) == "unknown"
-    assert "for a person: an orphan may be of" in story.hold(order)
+    assert "for a person: an orphan may belong to" in story.hold(order)
 
 
 def test_without_the_restore_it_would_have_been_taken_for_it(story: Story) -> None:

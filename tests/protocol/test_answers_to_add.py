@@ -1,4 +1,4 @@
-"""What an upstream panel's answer to `add` proves: every row of reliability.md's table, and nothing guessed."""
+"""What an upstream panel's answer to `add` proves, verdict by verdict, and nothing guessed."""
 
 import json
 from time import process_time

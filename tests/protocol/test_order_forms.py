@@ -30,7 +30,7 @@ COUNTED = {"link": LINK, "quantity": "100"}
 
 @dataclass(frozen=True)
 class Row:
-    """One row of protocol.md's table: what is required, what may be added, and what comes of it."""
+    """One service type of docs/api.md: what is required, what may be added, and what comes of it."""
 
     name: str
     required: dict[str, str]

@@ -20,7 +20,7 @@ ATTEMPT_MOVES = {
     AttemptState.SENDING: {AttemptState.ACCEPTED, AttemptState.REJECTED, AttemptState.NOT_SENT, AttemptState.UNKNOWN},
     AttemptState.UNKNOWN: {AttemptState.ACCEPTED, AttemptState.NOT_CREATED, AttemptState.MANUAL},
 }
-"""reliability.md: sending → accepted | rejected | not_sent | unknown ;  unknown → accepted | not_created | manual"""
+"""sending → accepted | rejected | not_sent | unknown ;  unknown → accepted | not_created | manual"""
 
 Table = Mapping[State, frozenset[State]]
 Moves = set[tuple[str, str]]

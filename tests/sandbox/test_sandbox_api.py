@@ -1,4 +1,4 @@
-"""API v2 as the seed document shows it: keys, order and JSON types, to the byte."""
+"""API v2 as tests/wire/seed-api.txt shows it: keys, order and JSON types, to the byte."""
 
 import re
 

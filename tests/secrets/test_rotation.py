@@ -164,7 +164,7 @@ def test_secrets_of_the_environment_are_changed_there_and_taken_over_by_the_comm
     refused = run("secrets", "rotate", HAWKER_ENCRYPTION_KEY=old + " ")
     assert (refused.returncode, refused.stdout) == (1, "")
     refused = run("secrets", "rotate", HAWKER_ENCRYPTION_KEY="other", HAWKER_FORMER_ENCRYPTION_KEY="another")
-    assert "the key of upstream was sealed under another secret" in refused.stderr
+    assert "the key of upstream was encrypted with another secret" in refused.stderr
     assert checks(HAWKER_ENCRYPTION_KEY="other")["encryption_key"] == "fail"
     assert checks(HAWKER_SECRET_KEY="other") == FITS | {"secret_key": "fail"}
     assert (cipher(upstream), file()) == (sealed, held)
@@ -176,7 +176,7 @@ def test_secrets_of_the_environment_are_changed_there_and_taken_over_by_the_comm
     refused = run("secrets", "rotate", **new)
     assert "come from its environment" in refused.stderr
     assert not [secret for secret in (old, PEPPER) if secret in refused.stderr]
-    with pytest.raises(BadProvider, match="sealed under another secret"):
+    with pytest.raises(BadProvider, match="encrypted with another secret"):
         read_access(upstream.id)
 
 

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from hawker.catalog.models import Service
+from hawker.core.log_rate_limit import MOST as MOST_LINES
+from hawker.core.log_rate_limit import SECONDS
 from hawker.core.settings import settings
-from hawker.core.sparing import MOST as MOST_LINES
-from hawker.core.sparing import SECONDS
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import Order
 from panel import Panel

@@ -6,10 +6,12 @@ from itertools import product
 
 import psycopg
 import pytest
+from django.urls import get_resolver
 
 from hawker.core.settings import settings
+from hawker.health.endpoints import HEALTH_ROUTES
 from hawker.ledger.customers import OpenedCustomer
-from hawker.web.files import OPENAPI_PATH, STYLE_PATH
+from hawker.web.files import OPENAPI_PATH
 from panel import Panel
 from processes import ServeProcess
 from raw_http import Wire, post_form
@@ -72,26 +74,32 @@ EVERYWHERE = {
     "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
 
-PATHS = ("/api", "/api/", OPENAPI_PATH, STYLE_PATH, "/healthz", "/readyz", "/metrics", "/nowhere", "/")
+def paths() -> list[str]:
+    """Every path that the web process answers, but for the API's own; and some that it does not."""
+    routed = [f"/{pattern.pattern}" for pattern in get_resolver().url_patterns]
+    return [*routed, *HEALTH_ROUTES, "/nowhere", "/", "/api/nowhere", "/assets/nowhere.css"]
 
 
 def test_every_page_and_path_keeps_browsers_in_check(server: ServeProcess) -> None:
-    with Wire(server.url) as wire:
-        for path, method, host in product(PATHS, ("GET", "HEAD", "POST"), ("panel.example", "<script>")):
-            wire.send(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: https://evil.example\r\n\r\n".encode())
-            headers = (answer := wire.answer(to_head=method == "HEAD")).headers
-            assert {name: headers.get(name) for name in EVERYWHERE} == EVERYWHERE, (path, method, host)
-            policy = headers["content-security-policy"]
-            assert "default-src 'none'" in policy
-            assert "frame-ancestors 'none'" in policy
-            assert not any(word in policy for word in ("unsafe", "script-src", "*"))
-            open_to_all = path == OPENAPI_PATH and answer.status == 200
-            assert headers.get("access-control-allow-origin") == ("*" if open_to_all else None)
-            assert "access-control-allow-credentials" not in headers
-            assert "server" not in headers
+    for path, method, host in product(paths(), ("GET", "HEAD", "POST", "PUT"), ("panel.example", "p'", "<script>", "")):
+        with Wire(server.url) as wire:
+            lines = f"Host: {host}\r\nOrigin: https://evil.example\r\nX-Forwarded-Proto: https\r\n"
+            wire.send(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode())
+            answer = wire.answer(to_head=method == "HEAD" and host != "<script>")
+        headers = answer.headers
+        assert {name: headers.get(name) for name in EVERYWHERE} == EVERYWHERE, (path, method, host)
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert not any(word in policy for word in ("unsafe", "script-src", "*"))
+        open_to_all = path == OPENAPI_PATH and answer.status == 200
+        assert headers.get("access-control-allow-origin") == ("*" if open_to_all else None)
+        for name in ("access-control-allow-credentials", "server", "strict-transport-security"):
+            assert name not in headers, "what comes over HTTP, and from no trusted proxy, is not HTTPS"
 
 
 def test_the_api_lets_no_page_of_another_site_read_its_answers(server: ServeProcess, customer: OpenedCustomer) -> None:

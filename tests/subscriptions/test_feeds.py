@@ -104,7 +104,7 @@ def test_a_list_with_nothing_left_of_it_is_not_believed(panel: Panel, feed: Feed
     feed.post("anna", "z", "y", "x")
     later(panel)
     assert children(panel, order) == []
-    assert feed_of(panel, order)["problem"] == "nothing is left of the posts that were seen before"
+    assert feed_of(panel, order)["problem"] == "none of the posts that were seen before is in the feed"
     assert "feed_trouble" in open_alerts()
     feed.post("anna", "w", "z", "y", "x")
     later(panel)

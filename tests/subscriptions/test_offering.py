@@ -69,7 +69,7 @@ def test_a_service_by_the_piece_is_offered_as_a_subscription(
     ("address", "source", "sentence"),
     [
         ("https://feeds.example/all.xml", "feed", "must have {username} in it once"),
-        ("https://{username}.example/feed", "feed", "must stand behind the host"),
+        ("https://{username}.example/feed", "feed", "must come after the host"),
         ("http://feeds.example/{username}", "feed", "must begin with https://"),
         ("ftp://feeds.example/{username}", "feed", "is not an address"),
         ("https://[feeds.example/{username}", "feed", "is not an address"),

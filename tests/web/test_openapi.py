@@ -42,9 +42,9 @@ def test_it_comes_again_only_where_it_has_changed(server: ServeProcess) -> None:
 
 
 def test_the_table_of_actions_is_what_the_door_knows() -> None:
-    from hawker.api.door import Door
+    from hawker.api.endpoint import Endpoint
 
-    assert {action.name for action in ACTIONS} == Door().actions
+    assert {action.name for action in ACTIONS} == Endpoint().actions
 
 
 def test_every_action_and_every_type_has_a_schema_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""The examples of the seed document, taken from its text, and a comparer that holds answers against them."""
+"""The examples of seed-api.txt, taken from its text, and a comparer that checks answers against them."""
 
 import json
 import re

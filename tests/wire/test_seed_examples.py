@@ -1,4 +1,4 @@
-"""Every example of the seed document in this scope, answered by a panel that holds the same orders: to the byte."""
+"""Every example of seed-api.txt in this scope, answered by a panel that holds the same orders: to the byte."""
 
 import json
 from typing import Any

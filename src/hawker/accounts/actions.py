@@ -93,7 +93,7 @@ def add_customer(email: str, *, now: datetime) -> User:
         with transaction.atomic():
             return User.objects.create(email=address, created_at=now)
     except IntegrityError as error:
-        raise CustomerExists(f"there is a customer {address} already") from error
+        raise CustomerExists(f"a customer {address} already exists") from error
 
 
 def find_customer(email: str) -> User:
@@ -140,7 +140,7 @@ def issue_key(
     if not wrong and len(networks) > MAX_ADDRESSES:
         wrong = f"a key takes at most {MAX_ADDRESSES} addresses and networks"
     if not wrong and expires_at is not None and expires_at <= now:
-        wrong = "the key would have expired already"
+        wrong = "the key's expiry is in the past"
     if wrong:
         raise BadKey(wrong)
     with transaction.atomic():
@@ -177,7 +177,7 @@ def _write_key(
                 expires_at=expires_at,
             )
     except IntegrityError as error:
-        raise KeyInUse("this key is in use, or was; a key that was revoked is not taken again") from error
+        raise KeyInUse("this key is or was in use: a used or revoked key cannot be imported again") from error
 
 
 def list_keys(user: User) -> list[ApiKey]:
@@ -212,7 +212,7 @@ def rotate_key(key_id: int, *, overlap: timedelta, now: datetime) -> RotatedKey:
     with transaction.atomic():
         old = _access_key(key_id)
         if old.replaced_by_id is not None:
-            raise KeyIsOver(f"the key {key_id} was rotated already: key {old.replaced_by_id} is in its place")
+            raise KeyIsOver(f"the key {key_id} was rotated already: key {old.replaced_by_id} replaces it")
         if not old.is_live(now):
             raise KeyIsOver(f"the key {key_id} has ended: add another one")
         secret = new_key()

@@ -18,7 +18,7 @@ MAX_ADDRESSES = 100
 
 
 def new_key() -> str:
-    """A fresh API key: 32 random bytes in hexadecimal (reliability.md, Keys)."""
+    """A fresh API key: 32 random bytes in hexadecimal."""
     return secrets.token_hex(32)
 
 
@@ -46,7 +46,7 @@ def why_not_a_key(key: str) -> str:
     if key != key.strip() or _CONTROL.search(key):
         return "a key must not begin or end with a space, or hold control characters"
     if key in ("undefined", "null"):
-        return "a key that reads undefined or null counts as not sent"
+        return "the keys undefined and null are not possible: they count as not sent"
     if not 8 <= len(key) <= 512:
         return "a key has 8 to 512 characters"
     return ""

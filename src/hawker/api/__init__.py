@@ -1,1 +1,1 @@
-"""The front door of API v2: parses, gathers, calls one verb, renders. Rules live below."""
+"""API v2 over HTTP: parses requests, gathers them into batches, calls one verb for each, renders. Rules live below."""

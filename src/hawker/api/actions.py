@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from hawker.accounts.actions import Grant
 from hawker.accounts.models import KeyScope
+from hawker.api.async_query import AsyncQuery
 from hawker.api.coalescer import Coalescer
-from hawker.api.direct import Direct
 from hawker.core.clock import Clock
 from hawker.core.errors import Refusal
 from hawker.core.settings import settings
@@ -58,7 +58,7 @@ MAX_LIST_BATCH = 4
 """And the fewest where each may carry a thousand orders to read."""
 
 
-class Asked(NamedTuple):
+class BatchItem(NamedTuple):
     """What a request asks of which batches, and how the reply is written; `write` raises a Refusal that it is."""
 
     batches: Coalescer[Any, Any]
@@ -66,7 +66,7 @@ class Asked(NamedTuple):
     write: Callable[[Any], bytes]
 
 
-Prepare = Callable[[Grant, Request], Asked]
+Prepare = Callable[[Grant, Request], BatchItem]
 """Raises the Refusal of a request that cannot be asked."""
 
 
@@ -80,9 +80,9 @@ class Actions:
         self._placed = placed
         size = settings().api_batch_size
         self._adds = Coalescer(self._place, executor=executor, max_batch=size, name="add", max_in_flight=2)
-        self._direct_balances = Direct(READ_BALANCES, write=write_account_ids, read=balances_in, executor=executor)
+        self._async_balances = AsyncQuery(READ_BALANCES, write=write_account_ids, read=balances_in, executor=executor)
         self._balances = Coalescer(
-            read_balances, executor=executor, max_batch=size, name="balance", direct=self._direct_balances
+            read_balances, executor=executor, max_batch=size, name="balance", async_query=self._async_balances
         )
         self._statuses: Coalescer[StatusAsk, Mapping[str, str]] = Coalescer(
             read_statuses, executor=executor, max_batch=MAX_STATUS_BATCH, name="status"
@@ -111,32 +111,32 @@ class Actions:
 
     def close(self) -> None:
         """Let go of what the event loop has open."""
-        self._direct_balances.close()
+        self._async_balances.close()
 
-    def _balance(self, grant: Grant, request: Request) -> Asked:
+    def _balance(self, grant: Grant, request: Request) -> BatchItem:
         del request
-        return Asked(self._balances, grant.account_id, _write_balance)
+        return BatchItem(self._balances, grant.account_id, _write_balance)
 
-    def _status(self, grant: Grant, request: Request) -> Asked:
+    def _status(self, grant: Grant, request: Request) -> BatchItem:
         listed = request.fields.get("orders")
         ids = [request.fields.get("order", "")] if listed is None else read_ids(listed)
         write = partial(_write_status, ids[0]) if listed is None else partial(statuses_reply, ids)
-        return Asked(self._statuses, StatusAsk(grant.account_id, ids), write)
+        return BatchItem(self._statuses, StatusAsk(grant.account_id, ids), write)
 
-    def _orders(self, grant: Grant, request: Request) -> Asked:
+    def _orders(self, grant: Grant, request: Request) -> BatchItem:
         limit, before = _whole(LIMIT, request, LISTED), _whole(BEFORE, request, NEWEST)
-        return Asked(self._lists, ListAsk(grant.account_id, limit, before), listed_reply)
+        return BatchItem(self._lists, ListAsk(grant.account_id, limit, before), listed_reply)
 
-    def _add(self, grant: Grant, request: Request) -> Asked:
+    def _add(self, grant: Grant, request: Request) -> BatchItem:
         _check_may_write(grant, request)
-        return Asked(self._adds, Draft(grant.account_id, request.fields), _write_order)
+        return BatchItem(self._adds, Draft(grant.account_id, request.fields), _write_order)
 
-    def _refill(self, grant: Grant, request: Request) -> Asked:
+    def _refill(self, grant: Grant, request: Request) -> BatchItem:
         _check_may_write(grant, request)
         listed = request.fields.get("orders")
         ids = [request.fields.get("order", "")] if listed is None else read_ids(listed)
         write = partial(_write_refill, ids[0]) if listed is None else refills_reply
-        return Asked(self._refills, RefillAsk(grant.account_id, ids), write)
+        return BatchItem(self._refills, RefillAsk(grant.account_id, ids), write)
 
     def _refill_all(self, asks: Sequence[RefillAsk]) -> list[RefillAnswers]:
         answers = request_refills(asks, now=self._clock.now())
@@ -144,19 +144,19 @@ class Actions:
             self._executor.submit(self._placed)
         return answers
 
-    def _refill_status(self, grant: Grant, request: Request) -> Asked:
+    def _refill_status(self, grant: Grant, request: Request) -> BatchItem:
         listed = request.fields.get("refills")
         ids = [request.fields.get("refill", "")] if listed is None else read_ids(listed)
         write = partial(_write_refill_status, ids[0]) if listed is None else partial(refill_statuses_reply, ids)
-        return Asked(self._refill_statuses, RefillStatusAsk(grant.account_id, ids), write)
+        return BatchItem(self._refill_statuses, RefillStatusAsk(grant.account_id, ids), write)
 
-    def _cancel(self, grant: Grant, request: Request) -> Asked:
+    def _cancel(self, grant: Grant, request: Request) -> BatchItem:
         _check_may_write(grant, request)
-        # A lone `order` is a list of one (protocol.md, Replies).
+        # A single `order` counts as a list of one.
         listed = request.fields.get("orders", request.fields.get("order"))
         if listed is None:
             raise IncorrectOrder
-        return Asked(self._cancels, CancelAsk(grant.account_id, read_ids(listed)), _write_cancels)
+        return BatchItem(self._cancels, CancelAsk(grant.account_id, read_ids(listed)), _write_cancels)
 
     def _cancel_all(self, asks: Sequence[CancelAsk]) -> list[CancelAnswers]:
         answers = request_cancels(asks, now=self._clock.now())

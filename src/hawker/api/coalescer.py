@@ -1,7 +1,7 @@
 """Gathering requests into batches: what arrives while a batch is in the database becomes the next one.
 
 An idle server runs a lone request at once; a busy one shares a transaction, its round trips, row locks
-and COMMIT among all that wait (design.md §1).
+and COMMIT among all that wait (docs/adr/0001-coalescing-with-set-sql.md).
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
-from hawker.api.direct import Direct
+from hawker.api.async_query import AsyncQuery
+from hawker.core.counters import SIZES, measure
 from hawker.core.errors import Unavailable
-from hawker.core.tallies import SIZES, measure
 
 Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
@@ -38,13 +38,13 @@ class Coalescer(Generic[Ask, Reply]):
         name: str = "",
         max_in_flight: int = 1,
         max_waiting: int = 20_000,
-        direct: "Direct[Ask, Reply] | None" = None,
+        async_query: "AsyncQuery[Ask, Reply] | None" = None,
     ) -> None:
         """`verb` answers item by item, in order; it runs in `executor`, so it may block. Its batches are measured under
-        `name` (core/tallies.py), of one without a name nothing is.
+        `name` (core/counters.py), of one without a name nothing is.
 
         More than `max_in_flight` batches at once make them smaller and the database busier; past
-        `max_waiting` asks the server is drowning and says so at once. With `direct` a batch is asked without a
+        `max_waiting` asks the server is drowning and says so at once. With `async_query` a batch is asked without a
         thread where that can be, and by the verb where it cannot.
         """
         self._verb = verb
@@ -52,7 +52,7 @@ class Coalescer(Generic[Ask, Reply]):
         self._max_batch = max_batch
         self._max_in_flight = max_in_flight
         self._max_waiting = max_waiting
-        self._direct = direct
+        self._async_query = async_query
         self._name = name
         self._waiting: deque[tuple[Ask, Then[Reply]]] = deque()
         self._first_at = 0.0  # when the first of those that wait came
@@ -105,7 +105,9 @@ class Coalescer(Generic[Ask, Reply]):
             # Those that are left over have waited since about now at the latest: it is not known of each.
             self._first_at = began
             items = [item for item, _ in batch]
-            if self._direct is None or not self._direct.ask(items, partial(self._finish_direct, batch, began)):
+            if self._async_query is None or not self._async_query.ask(
+                items, partial(self._finish_async_query, batch, began)
+            ):
                 self._hand_over(batch, began)
 
     def _hand_over(self, batch: "Batch[Ask, Reply]", began: float) -> None:
@@ -125,7 +127,7 @@ class Coalescer(Generic[Ask, Reply]):
         # Rolled back as a whole: each alone, so that one poisoned ask does not fail its neighbours.
         return [reply for item in items for reply in self._run([item])]
 
-    def _finish_direct(
+    def _finish_async_query(
         self, batch: "Batch[Ask, Reply]", began: float, replies: "Sequence[Reply | Unavailable] | None"
     ) -> None:
         if replies is None:

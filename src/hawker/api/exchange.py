@@ -1,4 +1,4 @@
-"""One request of API v2 and its one answer, between the server's connection and the door."""
+"""One request of API v2 and its one answer, between the HTTP connection and the endpoint."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from hawker.api.answer import JSON
+from hawker.api.response import JSON
+from hawker.core.security_headers import SECURITY_HEADERS
 
 if TYPE_CHECKING:
-    from hawker.api.connection import Connection
+    from hawker.api.connection import HttpConnection
 
 Headers = Iterable[tuple[bytes, bytes]]
-Take = Callable[["Exchange"], None]
+Take = Callable[["HttpExchange"], None]
 """What answers requests: called once each, in the event loop, when the body is whole or too large."""
 
 _OK = STATUS_LINE[200] + b"content-type: application/json\r\ncontent-length: "
@@ -22,12 +23,12 @@ UNREAD = "unread"
 """The action of a request that is not understood yet, or never was."""
 
 
-class Exchange:
+class HttpExchange:
     """A request as it comes in, and the way back.
 
-    It stands where the server keeps its ASGI cycles and has what the server looks at there, so that keep-alive,
-    pipelining and the stop work as they do for every other request. It is no ASGI cycle: a task, an event and
-    four messages for each request cost more than half of what the cheapest of them costs in all (measured).
+    It takes the place of uvicorn's RequestResponseCycle and has the attributes that uvicorn reads there, so that
+    keep-alive, pipelining and shutdown work as they do for every other request. It does without ASGI, because a task,
+    an event and four messages for each request cost more than half of what the cheapest request costs (measured).
     """
 
     __slots__ = (
@@ -49,7 +50,7 @@ class Exchange:
 
     def __init__(
         self,
-        connection: "Connection",
+        connection: "HttpConnection",
         take: Take,
         *,
         method: str,
@@ -75,7 +76,7 @@ class Exchange:
         self.response_complete = False
 
     @property
-    def message_event(self) -> "Exchange":
+    def message_event(self) -> "HttpExchange":
         """What the server sets. Not an attribute: an exchange that held itself would be left to the collector."""
         return self
 
@@ -104,8 +105,12 @@ class Exchange:
     def start(self) -> None:
         """The answers before this one are out: take this request as soon as it is whole."""
         self._started = True
-        if self._expects_continue and self.more_body and not self.is_too_large:
-            self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._expects_continue and self.more_body:
+            if self.is_too_large:
+                # The client may send its body or not: what comes next cannot be told apart.
+                self.keep_alive = False
+            else:
+                self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.set()
 
     def set(self) -> None:
@@ -127,11 +132,31 @@ class Exchange:
             # Side by side: a list of services may be a megabyte, and would be copied for each who asks.
             connection.transport.writelines((_head(status, len(body), tuple(headers)) + end, self._sent(status, body)))
         if not self.keep_alive:
-            connection.transport.close()
+            connection.close_after_answer(is_sending=self.more_body)
         connection.answered()
+
+    def refuse(self, response: bytes) -> None:
+        """Send the bytes of a refusal and close, whatever the client goes on sending."""
+        connection = self._connection
+        if self.disconnected or connection.transport.is_closing():
+            return
+        self.response_complete = True
+        connection.transport.write(response)
+        connection.close_after_answer(is_sending=True)
 
     def _sent(self, status: int, body: bytes) -> bytes:
         return b"" if status == 304 or self.method == "HEAD" else body
+
+
+def refusal(status: int) -> bytes:
+    """The bytes that answer a request whose head or framing is refused."""
+    text = _REFUSALS[status]
+    lines = [*SECURITY_HEADERS, (b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+    fields = b"".join(b"%b: %b\r\n" % line for line in lines)
+    return STATUS_LINE[status] + fields + b"connection: close\r\n\r\n" + text
+
+
+_REFUSALS = {400: b"Invalid HTTP request received.", 431: b"The head of the request is too large."}
 
 
 @lru_cache(maxsize=1_024)

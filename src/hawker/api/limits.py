@@ -1,4 +1,4 @@
-"""How much may be asked at this door: limits told to the caller, and kept off the database where they can be."""
+"""Rate limits on requests with valid keys: reported in headers, and refused from memory where that is possible."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from hawker.accounts.actions import Grant
 from hawker.api.coalescer import Coalescer
 from hawker.core.addresses import Address, caller_of
 from hawker.core.errors import Unavailable
-from hawker.limits.actions import Admission, Call, admit_calls, are_calls_limited, quotas_of, release_calls
+from hawker.limits.actions import Admission, ApiCall, admit_calls, are_calls_limited, quotas_of, release_calls
 from hawker.limits.rules import Standing
 from hawker.protocol.params import LISTED, MAX_IDS, MAX_LISTED, read_whole
 from hawker.protocol.request import Request
@@ -62,7 +62,7 @@ def weigh(request: Request) -> int:
     return max(ceil(min(asked, MAX_LISTED) / ORDERS_TO_A_TOKEN), 1)
 
 
-class Empty:
+class EmptyBuckets:
     """Buckets that were found empty. Others may only empty them further, so until enough time has passed
     a caller can be turned away from memory: a flood of requests past the limit costs the database nothing.
     """
@@ -94,8 +94,8 @@ class Limits:
 
     def __init__(self, executor: Executor, *, max_batch: int) -> None:
         self.on = are_calls_limited()
-        self.empty = Empty()
-        self._admissions: Coalescer[Call, Admission] = Coalescer(admit_calls, executor=executor, max_batch=max_batch)
+        self.empty = EmptyBuckets()
+        self._admissions: Coalescer[ApiCall, Admission] = Coalescer(admit_calls, executor=executor, max_batch=max_batch)
         self._releases: Coalescer[tuple[int, datetime], None] = Coalescer(
             release_calls, executor=executor, max_batch=max_batch
         )
@@ -114,7 +114,7 @@ class Limits:
         Raises TooManyRequests, or what `act` raises.
         """
         caller = caller_of(address) if address is not None else None
-        call = Call(grant.key_id, grant.account_id, caller, weigh(request))
+        call = ApiCall(grant.key_id, grant.account_id, caller, weigh(request))
         for bucket, _ in quotas_of(call):
             self.empty.check(bucket, call.cost)
         admission = await self._admissions.ask(call)

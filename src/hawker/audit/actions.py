@@ -80,8 +80,7 @@ class AuditedChange:
 
         Whoever changes the same subject in this way waits until this change is committed.
         """
-        name = f"{subject_kind} {subject_id}"
-        in_transaction(lambda cursor: ask(cursor, queries.LOCK_SUBJECT, (name,)))
+        lock_subject(subject_kind, subject_id)
         self._watched.append((subject_kind, str(subject_id), dict(describe()), describe))
 
     def events(self) -> list[AuditRecord]:
@@ -107,6 +106,11 @@ def audited(actor: Actor, action: str, *, reason: str = "", now: datetime) -> It
         yield change
         events = change.events()
         in_transaction(lambda cursor: record_audit(cursor, events, now=now))
+
+
+def lock_subject(kind: str, subject_id: object) -> None:
+    """Lock a subject to the end of the transaction: audited changes of one subject go one after the other."""
+    in_transaction(lambda cursor: ask(cursor, queries.LOCK_SUBJECT, (f"{kind} {subject_id}",)))
 
 
 def list_audit_events(

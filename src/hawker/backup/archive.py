@@ -67,13 +67,14 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         # A name that is too long, or lies in a folder that is closed to us, cannot even be looked at.
         if path.exists() or path.is_symlink():
-            raise CannotBackUp(f"{path} is there already: a backup is never written over; name a new folder")
+            raise CannotBackUp(f"{path} exists already: a backup overwrites nothing; name a new folder")
         # Never one that is there: two backups of one name would write into each other, and the first to end would give
         # its name to a mixture of both. Whether its maker still is at work cannot be told, on another machine least.
         partial.mkdir(mode=0o700, parents=True)
     except FileExistsError as error:
         raise CannotBackUp(
-            f"{partial} is there: a backup of that name is at work; or one was killed, then remove the folder"
+            f"{partial} exists: another backup to this path is running, or one was killed; "
+            "in that case remove the folder"
         ) from error
     except OSError as error:
         raise CannotBackUp(f"{partial} cannot be made: {error.strerror}") from error
@@ -134,7 +135,7 @@ def open_backup(path: Path, told: Told = lambda _: None) -> Manifest:
         with (path / MANIFEST).open("rb") as file:
             text = file.read(_LONGEST_MANIFEST)
     except OSError as error:
-        raise CannotRestore(f"{path} is no backup: {MANIFEST} cannot be read there ({error.strerror})") from error
+        raise CannotRestore(f"{path} is not a backup: its {MANIFEST} cannot be read ({error.strerror})") from error
     manifest = _read(path, text)
     done = 0
     for name, written in manifest.files.items():
@@ -149,16 +150,14 @@ def open_backup(path: Path, told: Told = lambda _: None) -> Manifest:
             raise CannotRestore(f"{path / name} cannot be read ({error.strerror}): nothing was changed") from error
         done += size
         if size != written.size_bytes:
-            raise CannotRestore(
-                f"{path / name} has {size} bytes and was written with {written.size_bytes}: nothing was changed"
-            )
+            raise CannotRestore(f"{path / name} has {size} bytes instead of {written.size_bytes}: nothing was changed")
         if digest.hexdigest() != written.sha256:
-            raise CannotRestore(f"{path / name} is not as it was written: nothing was changed")
+            raise CannotRestore(f"{path / name} does not match its checksum: nothing was changed")
     return manifest
 
 
 def _read(path: Path, text: bytes) -> Manifest:
-    broken = CannotRestore(f"{path / MANIFEST} is not as it was written: nothing was changed")
+    broken = CannotRestore(f"{path / MANIFEST} does not match its checksum: nothing was changed")
     try:
         told: dict[str, Any] = json.loads(text)
         if told["format"] != FORMAT:

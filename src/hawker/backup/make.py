@@ -25,7 +25,7 @@ from hawker.backup.archive import (
 )
 from hawker.backup.errors import CannotBackUp
 from hawker.backup.programs import ProgramFailed, dump, server_major
-from hawker.core.database import Access, database_url
+from hawker.core.database import DatabaseAccess, database_url
 from hawker.core.failpoints import failpoint
 from hawker.core.settings import Settings
 
@@ -35,7 +35,7 @@ def make_backup(chosen: Settings, path: Path, told: Told) -> Manifest:
 
     The database must serve. Raises CannotBackUp; then nothing is left under that name.
     """
-    url = database_url(chosen, Access.OWNER)
+    url = database_url(chosen, DatabaseAccess.OWNER)
     chosen.require_secret()
     try:
         major = server_major(url)
@@ -52,7 +52,7 @@ def make_backup(chosen: Settings, path: Path, told: Told) -> Manifest:
             failpoint("backup-dumped")
             files |= _write_settings(chosen, folder)
             if _secrets_on_disk(chosen) != before:
-                raise CannotBackUp("the secrets were changed meanwhile: back up again")
+                raise CannotBackUp("the secrets changed during the backup: run it again")
             manifest = Manifest(
                 format=FORMAT,
                 version=version("hawker"),

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from hawker.backup.errors import CannotRestore
-from hawker.core.database import Access, database_url
+from hawker.core.database import DatabaseAccess, database_url
 from hawker.core.datadir import DataDir
 from hawker.core.failpoints import failpoint
 from hawker.core.restore_mark import is_marked, mark, unmark, writing
@@ -72,11 +72,11 @@ def check_empty(folder: DataDir, *, replace: bool) -> None:
     """Raises CannotRestore where the folder holds a panel that is not to be replaced, or whose database runs."""
     if not replace and folder.cluster.exists():
         raise CannotRestore(
-            f"{folder.path} holds a panel: name a new folder with --data-dir, or say --replace, which puts the old one "
-            "aside; nothing was changed"
+            f"{folder.path} holds a panel: name a new folder with --data-dir, or use --replace, which moves the old "
+            "panel aside; nothing was changed"
         )
     if EmbeddedPostgres(folder).pid is not None:
-        raise CannotRestore(f"the database of {folder.path} runs: stop it first; nothing was changed")
+        raise CannotRestore(f"the database of {folder.path} is running: stop it first; nothing was changed")
 
 
 @contextlib.contextmanager
@@ -151,7 +151,7 @@ def external(chosen: Settings, *, replace: bool) -> Place:
 
     Raises CannotRestore, with nothing changed, where it is in use, or holds anything and is not to be replaced.
     """
-    url = database_url(chosen, Access.OWNER)
+    url = database_url(chosen, DatabaseAccess.OWNER)
     with psycopg.connect(writing(url), autocommit=True, connect_timeout=10) as connection:
         was_cut_off = is_marked(connection)
         before = _clearing(connection, replace=replace, was_cut_off=was_cut_off)
@@ -163,7 +163,7 @@ def external(chosen: Settings, *, replace: bool) -> Place:
                 unmark(connection)
             raise CannotRestore(
                 f"{others} other connections are open to the database: stop every `hawker serve`, `hawker worker` and "
-                "whatever else uses it; nothing was changed"
+                "every other client; nothing was changed"
             )
     return Place(chosen.folder, url, before, was_cut_off, orders)
 
@@ -204,11 +204,11 @@ def _clearing(
         return ()
     if not (replace or was_cut_off):
         raise CannotRestore(
-            "the database holds tables already: name an empty one, or say --replace, which removes what it holds; "
+            "the database already has tables: name an empty one, or use --replace, which removes them; "
             "nothing was changed"
         )
     if not found.issuperset(_PANEL_TABLES):
-        raise CannotRestore("the database holds tables that are not a panel's: name another; nothing was changed")
+        raise CannotRestore("the database has tables that are not a panel's: name another; nothing was changed")
     return ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC")
 
 

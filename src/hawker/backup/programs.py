@@ -106,7 +106,7 @@ def _said(program: str, errors: IO[bytes]) -> str:
     errors.seek(0)
     lines = errors.read().decode(errors="replace").splitlines()
     named = [line for line in lines if "ERROR" in line or "error:" in line or "FATAL" in line] or lines[-1:]
-    return f"{Path(program).name}: {named[0] if named else 'ended without a word'}"
+    return f"{Path(program).name}: {named[0] if named else 'ended without a message'}"
 
 
 def _environment(url: str | None) -> dict[str, str]:

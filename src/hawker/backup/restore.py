@@ -123,7 +123,7 @@ def _check_known(manifest: Manifest, known: Collection[str]) -> None:
     newer = sorted(set(manifest.migrations) - set(known))
     if newer:
         raise CannotRestore(
-            f"the backup was made by a newer version of Hawker ({manifest.version}: {newer[0]}): use that; "
+            f"the backup was made by a newer version of Hawker ({manifest.version}: {newer[0]}): use that version; "
             "nothing was changed"
         )
 
@@ -145,14 +145,14 @@ def _check_settings(chosen: Settings, manifest: Manifest, secrets: str, *, repla
         elsewhere = name in of_settings or not os.environ.keys().isdisjoint({variable, f"{variable}_FILE"})
         if elsewhere and ours != of_backup.get(name):
             raise CannotRestore(
-                f"{variable} (or hawker.toml) is another secret than the backup's: unset it, and the "
-                "backup's is put into secrets.toml; nothing was changed"
+                f"{variable} (or hawker.toml) differs from the backup's secret: unset it, and the restore "
+                "writes the backup's into secrets.toml; nothing was changed"
             )
     # Other encryption keys may have come by a rotation since, and belong to nothing of the copy.
     foreign = of_file.get("secret_key") not in (None, of_backup.get("secret_key"))
     if chosen.database_url is not None and not replace and foreign:
         raise CannotRestore(
-            f"{chosen.folder.secrets_file} has another secret key than the backup: move it away, or say --replace; "
+            f"{chosen.folder.secrets_file} has another secret key than the backup: move it away, or use --replace; "
             "nothing was changed"
         )
 

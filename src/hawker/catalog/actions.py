@@ -46,7 +46,7 @@ _CHANGEABLE: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "links": (lambda value: value in list(LinkKind), f"one of {', '.join(LinkKind)}"),
     # Switched on through orders/placing/same_link.py, which takes the unfinished orders in.
     "one_active_per_link": (_is_flag, "yes or no"),
-    "refill_days": (_is_days, f"between 0 (without an end) and {MAX_REFILL_DAYS}"),
+    "refill_days": (_is_days, f"between 0 (no limit) and {MAX_REFILL_DAYS}"),
     # Of subscriptions; what they may be together is checked by orders/subscriptions/offering.py.
     "subscription": (lambda value: value in SubscriptionMode.values, f"one of {', '.join(SubscriptionMode.values)}"),
     "post_source": (_is_word, "the name of an installed post source, such as feed"),
@@ -95,6 +95,11 @@ def describe_services(
     return [_described(service) for service in services]
 
 
+def check_services(service_ids: Sequence[int]) -> None:
+    """Raises NoSuchService where one of the numbers has no service."""
+    _check_known(service_ids, set(Service.objects.filter(id__in=service_ids).values_list("id", flat=True)))
+
+
 def forbid_links(patterns: Sequence[str], *, service_id: int | None, now: datetime) -> list[str]:
     """Forbid links that match any of the patterns, for one service or for all; answers them as they are kept.
 
@@ -109,7 +114,9 @@ def forbid_links(patterns: Sequence[str], *, service_id: int | None, now: dateti
             ignore_conflicts=True,
         )
         if _listed_for(service_id).count() > MAX_PATTERNS:
-            raise BadPattern(f"there would be more than {MAX_PATTERNS} patterns, and every order is held against them")
+            raise BadPattern(
+                f"there would be more than {MAX_PATTERNS} patterns, and every order is checked against them"
+            )
     return kept
 
 

@@ -48,7 +48,7 @@ def add_group(name: str, percent: str) -> PriceGroup:
         with transaction.atomic():
             return PriceGroup.objects.create(name=name, percent_hundredths=_percent(percent))
     except IntegrityError as error:
-        raise GroupExists(f"there is a price group {name!r} already") from error
+        raise GroupExists(f"a price group {name!r} already exists") from error
 
 
 def set_group(name: str, percent: str) -> PriceGroup:
@@ -128,7 +128,7 @@ def price_accounts(
 def agree_rates(agreed: Sequence[AgreedRate]) -> list[BadPrice | NoSuchService | None]:
     """Write or take back each agreed rate; answers None for what was done, else why that one was not.
 
-    A rate must be above 0, and a service that is marked free has none: its orders cost nothing to anybody.
+    A rate must be above 0, and a service that is marked free has none: its orders cost nothing.
     """
     services: Mapping[int, Service] = Service.objects.in_bulk([item.service_id for item in agreed])
     answers = [_refusal_of(item, services.get(item.service_id)) for item in agreed]
@@ -185,12 +185,12 @@ def _refusal_of(item: AgreedRate, service: Service | None) -> BadPrice | NoSuchS
     if item.rate is None:
         return None
     if service.free:
-        return BadPrice(f"service {service.id} is free: its orders cost nothing to anybody")
+        return BadPrice(f"service {service.id} is free: its orders cost nothing")
     try:
         units = read_rate(item.rate)
     except ValueError as error:
         return BadPrice(str(error))
-    return None if units else BadPrice("a rate of 0 is for services that are marked free")
+    return None if units else BadPrice("a rate of 0 is possible only for services that are marked free")
 
 
 def _no_such_group(name: str) -> NoSuchGroup:

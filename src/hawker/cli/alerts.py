@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli.changes import changing
 from hawker.cli.list_options import (
     AfterOption,
     FilterOption,
@@ -15,9 +14,8 @@ from hawker.cli.list_options import (
     Wanted,
     answer_list,
 )
-from hawker.cli.output import answer, fail
 from hawker.cli.panel import DataDirOption, panel
-from hawker.core.clock import SystemClock
+from hawker.cli.running import Values, flag, place, runs
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -39,22 +37,11 @@ def list_(
         answer_list("alerts", Wanted(filters, sort, after, limit, format_), {"open": None if closed else "yes"})
 
 
-@app.command()
+@runs(app, "alert.close", many="alerts", show=lambda _: {"ok": True})
 def close(
-    alert: Annotated[int, typer.Argument(help="The alert's number.", min=1)],
+    alert: Annotated[list[int], place("alert.close", "alert")] = [],  # noqa: B006
     *,
-    reason: Annotated[str, typer.Option(help="Why it is over: who looked, and what was done.")],
-    data_dir: DataDirOption = None,
-) -> None:
-    """Close an alert that does not end by itself."""
-    del data_dir
-    if not reason.strip():
-        fail("closing an alert needs a reason")
-    with panel():
-        from hawker.alerts.actions import close_alert
-
-        with changing("alert.close", reason=reason.strip()) as change:
-            if not close_alert(alert, by=reason.strip(), now=SystemClock().now()):
-                fail(f"there is no open alert {alert}")
-            change.note("alert", alert, before={"open": True}, after={"open": False})
-        answer({"ok": True})
+    reason: Annotated[str, flag("alert.close", "reason")],
+) -> Values:
+    """Close alerts that do not end by themselves."""
+    return {"alert": alert, "reason": reason}

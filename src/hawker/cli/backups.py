@@ -11,40 +11,30 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import typer
 
-from hawker.cli.changes import changing
 from hawker.cli.output import answer, fail, progress, progress_done, say, sentences
 from hawker.cli.panel import panel, read_settings, set_up
+from hawker.cli.running import actor
 from hawker.core.clock import SystemClock
-from hawker.core.database import Access
-from hawker.core.settings import settings
+from hawker.core.database import DatabaseAccess
+from hawker.operations.backups import BackupMade, show_progress
 
 if TYPE_CHECKING:
     from hawker.backup.archive import Manifest
     from hawker.backup.place import Place
 
 
-def run_backup(path: Path) -> None:
-    """Make a backup, record that there is one, and say how to treat it."""
-    from hawker.backup.errors import CannotBackUp
-    from hawker.backup.make import make_backup
-    from hawker.host.errors import CannotHost
+def show_copying() -> None:
+    """Show how far the copy of a backup is, where a person is watching."""
+    show_progress(lambda done: progress(f"copying: {done >> 20} MB"))
 
-    path = path.expanduser().absolute()
-    with panel():
-        from hawker.health.backups import record_backup
 
-        with sentences(CannotBackUp, CannotHost):
-            manifest = make_backup(settings(), path, lambda done: progress(f"copying: {done >> 20} MB"))
-        progress_done()
-        # Who has a backup has the secrets and everybody's data.
-        with changing("backup.make") as change:
-            record_backup(manifest.taken_at, manifest.size_bytes, now=SystemClock().now())
-            change.note("backup", str(path), after={"bytes": manifest.size_bytes})
-        answer({"backup": str(path), "taken_at": manifest.taken_at, "bytes": manifest.size_bytes})
+def advise_on_backup(made: BackupMade) -> BackupMade:
+    """Say how to treat a backup; answers it again."""
     say(
-        f"hawker: {path} holds everybody's data and, in secrets.toml, the panel's secrets: keep it where only you can "
-        "read it. Without secrets.toml no API key is recognised and no provider can be called"
+        f"hawker: {made.backup} holds everybody's data and, in secrets.toml, the panel's secrets: keep it where only "
+        "you can read it. Without secrets.toml no API key is recognised and no provider can be called"
     )
+    return made
 
 
 def run_restore(path: Path, *, replace: bool) -> None:
@@ -55,7 +45,7 @@ def run_restore(path: Path, *, replace: bool) -> None:
 
     chosen = read_settings()
     # Django is made ready for what this version's migrations are; nothing of it is asked here.
-    set_up(Access.OWNER)
+    set_up(DatabaseAccess.OWNER)
     from hawker.health.state import known_migrations
 
     told = Progress(
@@ -99,17 +89,14 @@ def _finish(place: "Place", manifest: "Manifest") -> Any:
 
 def run_finish(taken_at: datetime) -> None:
     """The second half of a restore, inside the loaded database."""
-    with panel(access=Access.OWNER):
-        from hawker.cli.migrate import CannotMigrate, migrate
-        from hawker.orders import hold_restored, skip_numbers
+    with panel(access=DatabaseAccess.OWNER):
+        from hawker.backup.finish import hold_back
+        from hawker.host.migration import CannotMigrate, migrate
         from hawker.orders.invariants import check_invariants
 
         with sentences(CannotMigrate):
             migrate(restoring=True)
-        with changing("restore.finish") as change:
-            held = hold_restored(taken_at=taken_at, now=SystemClock().now())
-            skip_numbers()
-            change.note("panel", "restored", after={"taken_at": taken_at.isoformat(), "unknown": held.unknown_orders})
+        held = hold_back(taken_at=taken_at, actor=actor(), now=SystemClock().now())
         report = check_invariants(progress=lambda item: progress(f"checking {item.name}: {item.meaning}"))
         progress_done()
         answer(

@@ -1,10 +1,9 @@
-"""`hawker customer`: add one, credit one, keep one out."""
+"""`hawker customer`: add one, credit one, keep one out, see the account and its statement."""
 
 from typing import Annotated
 
 import typer
 
-from hawker.cli.changes import actor, changing
 from hawker.cli.list_options import (
     AfterOption,
     FilterOption,
@@ -15,110 +14,73 @@ from hawker.cli.list_options import (
     Wanted,
     answer_list,
 )
-from hawker.cli.output import answer, fail, sentences
+from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
+from hawker.cli.running import Values, flag, place, runs
 from hawker.core.clock import SystemClock
-from hawker.core.money import Money, NotMoney, format_micros
 
 app = typer.Typer(no_args_is_help=True)
 
-
-def _amount(text: str) -> Money:
-    with sentences(NotMoney):
-        return Money.parse(text)
+EmailArgument = Annotated[str, typer.Argument(help="E-mail address of the customer.")]
 
 
-@app.command()
+@runs(app, "customer.add")
 def add(
-    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")],
+    email: Annotated[str, place("customer.add", "email")],
     *,
-    credit: Annotated[str, typer.Option(help="Opening balance, such as 100.00.")] = "",
-    data_dir: DataDirOption = None,
-) -> None:
+    credit: Annotated[str, flag("customer.add", "credit")] = "",
+) -> Values:
     """Add a customer with an API key, which is shown this once."""
-    del data_dir
-    amount = _amount(credit) if credit else Money(0)
-    with panel():
-        from hawker.accounts.errors import BadEmail, CustomerExists
-        from hawker.ledger.customers import open_customer
-
-        with sentences(BadEmail, CustomerExists), changing("customer.add") as change:
-            opened = open_customer(email, credit_micros=amount.micros, actor=actor(), now=SystemClock().now())
-            facts = {"customer": opened.user_id, "account": opened.account_id, "credit": format_micros(amount.micros)}
-            change.note("customer", email.strip().lower(), after=facts)
-        answer({"customer": opened.user_id, "api_key": opened.api_key})
+    return {"email": email, "credit": credit or None}
 
 
-@app.command()
+@runs(app, "customer.credit")
 def credit(
-    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")],
-    amount: Annotated[str, typer.Argument(help="Such as 25.00; -5.00 after `--` takes money away.")],
+    email: Annotated[str, place("customer.credit", "email")],
+    amount: Annotated[
+        str, place("customer.credit", "amount", help="Such as 25.00; -5.00 after `--` takes money away.")
+    ],
     *,
-    reason: Annotated[str, typer.Option(help="Why; kept with the transfer.")],
-    transaction: Annotated[str | None, typer.Option(help="The payment's own id: it can be credited only once.")] = None,
-    data_dir: DataDirOption = None,
-) -> None:
+    reason: Annotated[str, flag("customer.credit", "reason")],
+    transaction: Annotated[str | None, flag("customer.credit", "transaction")] = None,
+) -> Values:
     """Credit a customer's balance with money received, or correct it downwards."""
-    del data_dir
-    taken = amount.startswith("-")
-    money = _amount(amount.removeprefix("-"))
-    if not money:
-        fail("the amount must not be 0")
-    if not reason.strip() or len(reason) > 500:
-        fail("say why with --reason (at most 500 characters)")
-    # An empty one comes from a script whose variable is unset: the payment could be credited twice.
-    if transaction is not None and not 1 <= len(transaction) <= 128:
-        fail("the --transaction of a payment has 1 to 128 characters")
-    with panel():
-        from hawker.accounts.errors import NoSuchCustomer
-        from hawker.ledger.customers import change_balance
-        from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds
+    return {"email": email, "amount": amount, "reason": reason, "transaction": transaction}
 
-        try:
-            with sentences(NoSuchCustomer):
-                balance = change_balance(
-                    email,
-                    -money.micros if taken else money.micros,
-                    transaction=transaction or "",
-                    actor=actor(),
-                    reason=reason.strip(),
-                    now=SystemClock().now(),
-                )
-        except AlreadyCredited:
-            fail(f"the transaction {transaction!r} has been credited before; nothing was changed")
-        except NotEnoughFunds:
-            fail("the balance does not cover that; nothing was changed")
-        answer({"customer": email.strip().lower(), "balance": format_micros(balance)})
+
+@runs(app, "customer.limit")
+def limit(
+    email: Annotated[str, place("customer.limit", "email")],
+    amount: Annotated[str, place("customer.limit", "amount")],
+    *,
+    reason: Annotated[str, flag("customer.limit", "reason")],
+) -> Values:
+    """Set a customer's credit limit: how far below 0 orders may take the balance."""
+    return {"email": email, "amount": amount, "reason": reason}
+
+
+@runs(app, "customer.disable", many="customers")
+def disable(email: Annotated[list[str], place("customer.disable", "email")] = []) -> Values:  # noqa: B006
+    """Keep customers out: within a second none of their keys passes. Orders that were placed go on."""
+    return {"email": email}
+
+
+@runs(app, "customer.enable", many="customers")
+def enable(email: Annotated[list[str], place("customer.enable", "email")] = []) -> Values:  # noqa: B006
+    """Let customers in again, with the keys that they had."""
+    return {"email": email}
 
 
 @app.command()
-def disable(
-    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")], *, data_dir: DataDirOption = None
-) -> None:
-    """Keep a customer out: within a second none of their keys passes. Orders that were placed go on."""
+def show(email: EmailArgument, *, data_dir: DataDirOption = None) -> None:
+    """A customer's balance, credit limit, price group, keys and open orders."""
     del data_dir
-    _set_active(email, active=False)
-
-
-@app.command()
-def enable(
-    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")], *, data_dir: DataDirOption = None
-) -> None:
-    """Let a customer in again, with the keys that they had."""
-    del data_dir
-    _set_active(email, active=True)
-
-
-def _set_active(email: str, *, active: bool) -> None:
     with panel():
-        from hawker.accounts.actions import find_customer, set_customer_active
-        from hawker.accounts.errors import NoSuchCustomer
+        from hawker.operations.customer_details import describe_customer
+        from hawker.operations.errors import OperationError
 
-        verb = "enable" if active else "disable"
-        with sentences(NoSuchCustomer), changing(f"customer.{verb}") as change:
-            change.watch("customer", email.strip().lower(), lambda: {"active": find_customer(email).is_active})
-            user = set_customer_active(email, active=active)
-        answer({"customer": user.email, "active": user.is_active})
+        with sentences(OperationError):
+            answer(describe_customer(email, now=SystemClock().now()))
 
 
 @app.command(name="list")
@@ -138,26 +100,12 @@ def list_(
 
 
 @app.command()
-def show(
-    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")], *, data_dir: DataDirOption = None
-) -> None:
-    """One customer with balance and credit limit."""
-    del data_dir
-    with panel():
-        from hawker.lists.errors import BadList
-        from hawker.lists.filters import read_filters
-        from hawker.lists.reading import read_page
-        from hawker.lists.rendering import json_of
-
-        with sentences(BadList):
-            page = read_page("customers", read_filters("customers", {"customer": email}))
-        answer(json_of(page.columns, page.rows[0]))
-
-
-@app.command()
 def statement(
-    email: Annotated[str, typer.Argument(help="E-mail address of the customer.")],
+    email: EmailArgument,
     *,
+    since: Annotated[
+        str | None, typer.Option(help="Only since then: 2027-01-31, 2027-01-31T12:00Z, or the last 7d.")
+    ] = None,
     filters: FilterOption = [],  # noqa: B006 - typer's way to say none
     sort: SortOption = "",
     after: AfterOption = "",
@@ -168,4 +116,8 @@ def statement(
     """What changed a customer's balance, newest first, with the balance after each entry."""
     del data_dir
     with panel():
-        answer_list("transfers", Wanted(filters, sort, after, limit, format_), {"customer": email})
+        answer_list(
+            "transfers",
+            Wanted(filters, sort, after, limit, format_),
+            {"customer": email, "created": since and f"{since}.."},
+        )

@@ -58,7 +58,7 @@ def answer_list(name: str, wanted: Wanted, chosen: Mapping[str, str | None] | No
     from hawker.lists.reading import read_page, stream
 
     with sentences(BadList):
-        filters = read_filters(name, _texts(wanted.filters, chosen or {}))
+        filters = read_filters(name, read_pairs(wanted.filters, chosen))
         if not wanted.limit:
             _write(name, wanted.format, stream(name, filters, sort=wanted.sort, after=wanted.after or None))
             return
@@ -67,9 +67,10 @@ def answer_list(name: str, wanted: Wanted, chosen: Mapping[str, str | None] | No
         _say_what_is_left(name, filters, page)
 
 
-def _texts(pairs: Sequence[str], chosen: Mapping[str, str | None]) -> Mapping[str, str]:
+def read_pairs(pairs: Sequence[str], chosen: Mapping[str, str | None] | None = None) -> Mapping[str, str]:
+    """The filters by name that `--filter NAME=VALUE` gives, beside those of `chosen`; one given twice fails."""
     texts: dict[str, str] = {}
-    given = [(filter_, text) for filter_, text in chosen.items() if text is not None]
+    given = [(filter_, text) for filter_, text in (chosen or {}).items() if text is not None]
     for filter_, text in [*given, *((pair.partition("=")[0], pair.partition("=")[2]) for pair in pairs)]:
         if filter_ in texts:
             fail(f"the filter {filter_} is given twice")

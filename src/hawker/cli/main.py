@@ -13,6 +13,7 @@ from hawker.cli import (
     alerts,
     audit,
     customers,
+    jobs,
     keys,
     links,
     lists,
@@ -24,9 +25,11 @@ from hawker.cli import (
     secrets,
     services,
 )
+from hawker.cli.backups import advise_on_backup, show_copying
 from hawker.cli.output import answer, progress, progress_done, say, sentences
 from hawker.cli.panel import DataDirOption, panel, read_settings, set_up_service
-from hawker.core.database import Access
+from hawker.cli.running import Values, runs
+from hawker.core.database import DatabaseAccess
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,6 +47,7 @@ app.add_typer(orders.app, name="order", help="Orders, their attempts and events.
 app.add_typer(refills.app, name="refill", help="Refills, and those that a person must end.")
 app.add_typer(routes.app, name="route", help="Where each service is bought, and from whom next.")
 app.add_typer(alerts.app, name="alert", help="What needs a person.")
+app.add_typer(jobs.app, name="job", help="Operations on many subjects at once.")
 app.add_typer(audit.app, name="audit", help="Who changed what.")
 app.add_typer(secrets.app, name="secrets", help="The secrets that the panel's data is kept under.")
 
@@ -99,14 +103,18 @@ def worker(*, data_dir: DataDirOption = None) -> None:
 
 
 @app.command()
-def migrate(*, data_dir: DataDirOption = None) -> None:
-    """Bring the database to this version."""
+def migrate(
+    *,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for tables that others hold.")] = 600,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Bring the database to this version, while the panel runs."""
     del data_dir
-    from hawker.cli.migrate import CannotMigrate
-    from hawker.cli.migrate import migrate as run_migrations
+    from hawker.host.migration import CannotMigrate
+    from hawker.host.migration import migrate as run_migrations
 
-    with panel(access=Access.OWNER, create=True), sentences(CannotMigrate):
-        run_migrations()
+    with panel(access=DatabaseAccess.OWNER, create=True), sentences(CannotMigrate):
+        run_migrations(wait_seconds=wait, tell=lambda text: say(f"hawker: {text}"))
         answer({"ok": True})
 
 
@@ -155,15 +163,11 @@ def doctor(*, data_dir: DataDirOption = None) -> None:
     run_doctor()
 
 
-@app.command()
-def backup(
-    path: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")], *, data_dir: DataDirOption = None
-) -> None:
+@runs(app, "backup.make", show=advise_on_backup)
+def backup(path: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")]) -> Values:
     """Write a backup of everything, secrets too, while the panel runs: one snapshot, with checksums."""
-    del data_dir
-    from hawker.cli.backups import run_backup
-
-    run_backup(path)
+    show_copying()
+    return {"path": str(path.expanduser().absolute())}
 
 
 @app.command()
@@ -194,7 +198,7 @@ def demo(*, sandbox_url: Annotated[str, typer.Option()], data_dir: DataDirOption
     """Fill the panel with the demo's customer, provider and catalogue. Called by `up --demo`."""
     del data_dir
     with panel():
-        from hawker.cli.demo import make_demo
+        from hawker.demo.demo_data import make_demo
 
         answer(make_demo(sandbox_url))
 

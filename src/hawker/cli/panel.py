@@ -10,7 +10,7 @@ import pydantic
 import typer
 
 from hawker.cli.output import fail, sentences
-from hawker.core.database import Access
+from hawker.core.database import DatabaseAccess
 from hawker.core.errors import NotSetUp, OutcomeUnknown, Unavailable
 from hawker.core.failpoints import arm_from_environment
 from hawker.core.settings import Settings, UnreadableSettings, settings
@@ -47,7 +47,7 @@ def read_settings() -> Settings:
 
 
 @contextmanager
-def panel(*, access: Access = Access.APP, create: bool = False) -> Iterator[None]:
+def panel(*, access: DatabaseAccess = DatabaseAccess.APP, create: bool = False) -> Iterator[None]:
     """Have the panel's database serve and Django know it. Ends the command with a sentence where it cannot.
 
     Django, models and verbs may be imported inside only: their settings are read at import.
@@ -62,7 +62,7 @@ def panel(*, access: Access = Access.APP, create: bool = False) -> Iterator[None
         set_up(access)
         with _database_sentences():
             # The owner's commands look for themselves, behind the migrations that they bring.
-            if access is Access.APP:
+            if access is DatabaseAccess.APP:
                 _refuse_other_currency()
             yield
 
@@ -112,7 +112,7 @@ def set_up_service() -> None:
     django.db.connection.close()
 
 
-def set_up(access: Access = Access.APP) -> None:
+def set_up(access: DatabaseAccess = DatabaseAccess.APP) -> None:
     """Make this a process of the panel: logs, failpoints of tests, Django over the panel's database."""
     import django
 

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from hawker.cli.changes import actor, changing
 from hawker.cli.list_options import (
     AfterOption,
     FilterOption,
@@ -15,9 +14,9 @@ from hawker.cli.list_options import (
     Wanted,
     answer_list,
 )
-from hawker.cli.output import answer, fail, read_reason
+from hawker.cli.output import fail
 from hawker.cli.panel import DataDirOption, panel
-from hawker.core.clock import SystemClock
+from hawker.cli.running import Values, flag, place, runs
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -39,29 +38,15 @@ def list_(
         answer_list("refills", Wanted(filters, sort, after, limit, format_), {"state": state or None})
 
 
-@app.command()
+@runs(app, "refill.resolve", many="refills")
 def resolve(
-    refill: Annotated[int, typer.Argument(help="The refill's number.", min=1, max=2**63 - 1)],
+    refill: Annotated[list[int], place("refill.resolve", "refill")] = [],  # noqa: B006
     *,
     completed: Annotated[bool, typer.Option("--completed", help="It was delivered.")] = False,
     rejected: Annotated[bool, typer.Option("--rejected", help="It will not be delivered.")] = False,
-    reason: Annotated[str, typer.Option(help="Why; kept with the refill.")],
-    data_dir: DataDirOption = None,
-) -> None:
-    """End a refill by hand: one that staff deliver, or of which nobody knows whether the provider took it."""
-    del data_dir
+    reason: Annotated[str, flag("refill.resolve", "reason", help="Why; kept with the refill.")],
+) -> Values:
+    """End refills by hand: those that staff deliver, or of which nobody knows whether the provider took them."""
     if completed == rejected:
         fail("say either --completed or --rejected")
-    why = read_reason(reason)
-    with panel():
-        from hawker.orders import RefillDecision, describe_refill_state, resolve_refills
-        from hawker.orders.models import RefillState
-
-        state = RefillState.COMPLETED if completed else RefillState.REJECTED
-        with changing("refill.resolve", reason=why) as change:
-            change.watch("refill", refill, lambda: describe_refill_state(refill))
-            resolution = RefillDecision(refill, state, why)
-            (resolved,) = resolve_refills([resolution], actor=actor(), now=SystemClock().now())
-            if isinstance(resolved, Exception):
-                fail(str(resolved))
-        answer({"refill": refill, "state": resolved.value})
+    return {"refill": refill, "state": "completed" if completed else "rejected", "reason": reason}

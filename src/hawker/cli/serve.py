@@ -6,7 +6,7 @@ import socket
 
 import uvicorn
 
-from hawker.api.connection import Connection
+from hawker.api.connection import HttpConnection
 from hawker.cli.output import say, sentences
 from hawker.host.errors import PortUnusable
 from hawker.host.listener import listen, refuse_newcomers
@@ -35,7 +35,7 @@ def serve(*, host: str, port: int, fd: int | None) -> None:
     config = uvicorn.Config(
         "hawker.asgi:application",
         loop="uvloop",
-        http=Connection,
+        http=HttpConnection,
         ws="none",
         lifespan="on",
         access_log=False,

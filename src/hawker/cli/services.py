@@ -1,11 +1,9 @@
 """`hawker service`: what is sold, and how each service may be ordered."""
 
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hawker.cli.changes import changing
 from hawker.cli.list_options import (
     AfterOption,
     FilterOption,
@@ -16,17 +14,14 @@ from hawker.cli.list_options import (
     Wanted,
     answer_list,
 )
-from hawker.cli.output import answer, fail, sentences
+from hawker.cli.output import answer, sentences
 from hawker.cli.panel import DataDirOption, panel
-from hawker.core.clock import SystemClock
+from hawker.cli.running import Values, flag, place, runs
+from hawker.operations.errors import Refused
+from hawker.operations.inputs import MAX_SERVICE, help_of
+from hawker.operations.services import SetService, describe_service
 
 app = typer.Typer(no_args_is_help=True)
-
-MAX_ID = 999_999_999_999
-"""What the protocol reads as a number (reliability.md)."""
-
-ServiceArgument = Annotated[int, typer.Argument(help="The service's number.", min=1, max=MAX_ID)]
-ServicesArgument = Annotated[list[int], typer.Argument(help="The services' numbers.", min=1, max=MAX_ID)]
 
 
 @app.command(name="list")
@@ -51,135 +46,95 @@ def list_(
 
 
 @app.command()
-def show(service: ServiceArgument, *, data_dir: DataDirOption = None) -> None:
-    """One service with its rules and where it is bought."""
-    del data_dir
-    with panel():
-        answer(_described(service))
-
-
-@app.command(name="set")
-def set_(
-    service: ServiceArgument,
+def show(
+    service: Annotated[int, typer.Argument(help="The service's number.", min=1, max=MAX_SERVICE)],
     *,
-    name: Annotated[str | None, typer.Option(help="What customers read.")] = None,
-    free: Annotated[bool | None, typer.Option("--free/--no-free", help="A gift: orders cost nothing.")] = None,
-    links: Annotated[str | None, typer.Option(help="What it takes as a link: any, url or handle.")] = None,
-    one_active_per_link: Annotated[
-        bool | None,
-        typer.Option(
-            "--one-active-per-link/--no-one-active-per-link", help="One unfinished order for a link at a time."
-        ),
-    ] = None,
-    refill_days: Annotated[
-        int | None, typer.Option(help="For how many days after its end an order may be refilled; 0 without an end.")
-    ] = None,
-    subscription: Annotated[
-        str | None, typer.Option(help="Who finds the posts: forwarded (the provider) or local (the panel).")
-    ] = None,
-    feed: Annotated[str | None, typer.Option(help="Where posts are found, an address with {username} in it.")] = None,
-    post_source: Annotated[str | None, typer.Option(help="What reads that address: feed, or one installed.")] = None,
-    feed_private: Annotated[
-        bool | None, typer.Option("--feed-private/--no-feed-private", help="It may be http or on a private network.")
-    ] = None,
-    old_posts: Annotated[
-        bool | None, typer.Option("--old-posts/--no-old-posts", help="Existing posts may be ordered for too.")
-    ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Change how a service may be ordered; what is not named stays. Answers the service as it is then."""
+    """One service with its rules and where it is bought."""
     del data_dir
-    options: dict[str, object] = {
+    with panel(), sentences(Refused):
+        answer(describe_service(service))
+
+
+@runs(app, "service.set", name="set", many="services")
+def set_(
+    service: Annotated[list[int], place("service.set", "service")] = [],  # noqa: B006
+    *,
+    name: Annotated[str | None, flag("service.set", "name")] = None,
+    free: Annotated[bool | None, flag("service.set", "free", "--free/--no-free")] = None,
+    links: Annotated[str | None, flag("service.set", "links")] = None,
+    one_active_per_link: Annotated[
+        bool | None,
+        flag("service.set", "one_active_per_link", "--one-active-per-link/--no-one-active-per-link"),
+    ] = None,
+    refill_days: Annotated[int | None, typer.Option(help=help_of(SetService, "refill_days"))] = None,
+    subscription: Annotated[str | None, flag("service.set", "subscription")] = None,
+    feed: Annotated[str | None, flag("service.set", "feed")] = None,
+    post_source: Annotated[str | None, flag("service.set", "post_source")] = None,
+    feed_private: Annotated[
+        bool | None, flag("service.set", "feed_private", "--feed-private/--no-feed-private")
+    ] = None,
+    old_posts: Annotated[bool | None, flag("service.set", "old_posts", "--old-posts/--no-old-posts")] = None,
+) -> Values:
+    """Change how services may be ordered; what is not named stays. Answers the service as it is then."""
+    return {
+        "service": service,
         "name": name,
         "free": free,
         "links": links,
         "one_active_per_link": one_active_per_link,
         "refill_days": refill_days,
         "subscription": subscription,
-        "post_url": feed,
+        "feed": feed,
         "post_source": post_source,
-        "post_private": feed_private,
+        "feed_private": feed_private,
         "old_posts": old_posts,
     }
-    changes = {field: value for field, value in options.items() if value is not None}
-    if not changes:
-        fail("say what to change, such as --links url")
-    with panel():
-        _change("set", [service], changes)
-        answer(_described(service))
 
 
-@app.command()
+@runs(app, "service.add_subscription")
 def add_subscription(
-    service: ServiceArgument,
+    service: Annotated[int, place("service.add_subscription", "service")],
     *,
-    feed: Annotated[str, typer.Option(help="Where posts are found, an address with {username} in it.")],
-    name: Annotated[str, typer.Option(help="What customers read; made from the service's name without.")] = "",
-    post_source: Annotated[str, typer.Option(help="What reads that address: feed, or one installed.")] = "feed",
-    feed_private: Annotated[
-        bool, typer.Option("--feed-private", help="The address may be http or on a private network.")
-    ] = False,
-    data_dir: DataDirOption = None,
-) -> None:
+    feed: Annotated[str, flag("service.add_subscription", "feed")],
+    name: Annotated[str, flag("service.add_subscription", "name")] = "",
+    post_source: Annotated[str, flag("service.add_subscription", "post_source")] = "feed",
+    feed_private: Annotated[bool, flag("service.add_subscription", "feed_private", "--feed-private")] = False,
+) -> Values:
     """Offer subscriptions that buy each new post as an order of this service. Answers the new service."""
-    del data_dir
-    if name and (len(name) > 255 or not name.isprintable()):
-        fail("the name must be one line of at most 255 characters")
-    with panel():
-        from hawker.catalog.errors import BadChange, NoSuchService
-        from hawker.orders import offer_subscription
-        from hawker.posts.errors import BadTemplate, NoSuchSource
-
-        with (
-            sentences(BadChange, NoSuchService, BadTemplate, NoSuchSource),
-            changing("service.add_subscription") as change,
-        ):
-            offered = offer_subscription(
-                service,
-                address=feed.strip(),
-                source=post_source,
-                allow_private=feed_private,
-                name=name.strip(),
-                now=SystemClock().now(),
-            )
-            change.note("service", offered, after=_described(offered))
-        answer(_described(offered))
+    return {
+        "service": service,
+        "feed": feed,
+        "name": name,
+        "post_source": post_source,
+        "feed_private": feed_private,
+    }
 
 
-@app.command()
-def enable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> None:
+@runs(
+    app,
+    "service.enable",
+    many="services",
+    show=lambda switched: {"enabled": [switched.service]},
+    show_many=lambda _, items: {"enabled": [int(item.subject) for item in items if item.state == "done"]},
+)
+def enable(
+    services: Annotated[list[int], place("service.enable", "service", help="The services' numbers.")] = [],  # noqa: B006
+) -> Values:
     """Put services on sale."""
-    del data_dir
-    with panel():
-        _change("enable", services, {"enabled": True})
-        answer({"enabled": services})
+    return {"service": services}
 
 
-@app.command()
-def disable(services: ServicesArgument, *, data_dir: DataDirOption = None) -> None:
+@runs(
+    app,
+    "service.disable",
+    many="services",
+    show=lambda switched: {"disabled": [switched.service]},
+    show_many=lambda _, items: {"disabled": [int(item.subject) for item in items if item.state == "done"]},
+)
+def disable(
+    services: Annotated[list[int], place("service.disable", "service", help="The services' numbers.")] = [],  # noqa: B006
+) -> Values:
     """Take services off sale; orders that were placed go on."""
-    del data_dir
-    with panel():
-        _change("disable", services, {"enabled": False})
-        answer({"disabled": services})
-
-
-def _change(verb: str, services: list[int], changes: dict[str, object]) -> None:
-    from hawker.catalog.errors import BadChange, NoSuchService
-    from hawker.orders import change_guarded_services, check_subscription_changes
-    from hawker.posts.errors import BadTemplate, NoSuchSource
-
-    named = sorted(set(services))
-    with sentences(BadChange, NoSuchService, BadTemplate, NoSuchSource), changing(f"service.{verb}") as change:
-        for service in named:
-            change.watch("service", service, partial(_described, service))
-        check_subscription_changes(services, changes)
-        change_guarded_services(services, changes)
-
-
-def _described(service: int) -> dict[str, Any]:
-    from hawker.catalog.actions import describe_services
-    from hawker.catalog.errors import NoSuchService
-
-    with sentences(NoSuchService):
-        return describe_services([service])[0]
+    return {"service": services}

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from hawker.cli.demo_file import DemoFile, read_demo_file
 from hawker.cli.output import answer, fail, say, sentences
-from hawker.core.database import Access, database_url
+from hawker.core.database import DatabaseAccess, database_url
 from hawker.core.settings import Settings
+from hawker.demo.demo_file import DemoFile, read_demo_file
 from hawker.host.children import ChildSpec
 from hawker.host.errors import CannotHost
 from hawker.host.listener import Listener, listen
@@ -112,7 +112,7 @@ class _Panel:
             "ready": True,
             "url": listener.url,
             "api": f"{listener.url}/api/v2",
-            "database_url": database_url(self.settings, Access.APP),
+            "database_url": database_url(self.settings, DatabaseAccess.APP),
         }
         known = read_demo_file(self.settings.folder) if self.sandbox is not None else None
         if known is not None:

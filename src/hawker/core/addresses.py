@@ -50,7 +50,7 @@ def read_network(text: str) -> Network:
         raise BadAddress(f"{text.strip()[:60]!r} is neither an address nor a network: {error}") from error
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         mapped = network.network_address.ipv4_mapped
-        assert mapped is not None, "it is in that network"
+        assert mapped is not None, "an address inside a network cannot stand for the network"
         return IPv4Network((mapped, network.prefixlen - 96))
     return network
 

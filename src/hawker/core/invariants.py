@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Invariant:
     """One invariant. `count` answers how many rows it speaks of; `breaches` a line of text per breach.
 
-    Names are those of reliability.md's table, so that a report can be read beside it.
+    docs/reliability.md has a table of all by name, so that a report can be read beside it.
     """
 
     name: str

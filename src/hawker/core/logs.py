@@ -10,8 +10,8 @@ from typing import Any
 
 import structlog
 
+from hawker.core.log_rate_limit import LogRateLimit
 from hawker.core.redaction import GONE, is_secret_name, know, redacted, redacted_value
-from hawker.core.sparing import Sparing
 from hawker.core.terminal import shown, shown_json
 
 HIDDEN = "hidden"
@@ -49,9 +49,8 @@ def configure_logs(level: str, *, secrets: tuple[str, ...] = ()) -> None:
     # The engine tells of every job (a panel runs one every second), the server of every start.
     for chatty in ("procrastinate", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    # It has a line for everything that is no HTTP, and whoever sends that can send much of it.
-    server = logging.getLogger("uvicorn.error")
-    server.filters[:] = [Sparing()]
+    # They have a line for each malformed request, wrong host or unknown page: clients could fill the disk with them.
+    handler.addFilter(LogRateLimit("uvicorn.error", "django"))
     # What ends a process or a thread is told by Python itself, past all logging.
     sys.excepthook = _tell
     threading.excepthook = lambda told: _tell(told.exc_type, told.exc_value, told.exc_traceback)

@@ -6,7 +6,7 @@ from typing import Self
 
 MICROS_PER_UNIT = 1_000_000
 CUSTOMER_STEP_MICROS = 10
-"""Amounts that customers see are multiples of this: five decimals (design.md §4)."""
+"""Amounts that customers see are multiples of this: five decimals."""
 
 _AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,8}))?", re.ASCII)
 
@@ -57,7 +57,7 @@ def read_micros(text: str) -> int | None:
     """The amount in micros, or None where the text is not one or is finer than a micro.
 
     The pattern is matched before int() sees the text: int() takes `1_000`, blanks and
-    Arabic digits, and Decimal("1E+1000000") takes most of a minute (reliability.md).
+    Arabic digits, and Decimal("1E+1000000") takes most of a minute.
     """
     match = _AMOUNT.fullmatch(text)
     if match is None:
@@ -71,7 +71,7 @@ def read_micros(text: str) -> int | None:
 def format_micros(micros: int) -> str:
     """A plain decimal: at least two decimals, as many as needed, never an exponent.
 
-    Source: protocol.md (`0.27819`, `100.84292`, `8.00`).
+    Examples: `0.27819`, `100.84292`, `8.00`.
     """
     if micros < 0:
         return f"-{format_micros(-micros)}"

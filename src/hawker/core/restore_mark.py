@@ -10,7 +10,7 @@ from psycopg import conninfo, sql
 
 OWN_OPTION = "-c default_transaction_read_only=off"
 
-CUT_OFF = "a restore of this database was cut off: run `hawker restore` again"
+CUT_OFF = "a restore of this database was interrupted: run `hawker restore` again"
 
 
 def writing(url: str) -> str:

@@ -4,6 +4,7 @@ docs/settings.md is tested against this class, so a setting without a line there
 """
 
 import os
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from hawker.core.datadir import DataDir
 from hawker.core.errors import NotSetUp
 
 DEFAULT_DATA_DIR = Path("hawker-data")
+_HOST_PATTERN = re.compile(r"\*|\.?[a-z0-9\-]+(\.[a-z0-9\-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _NO_URL = "not a connection string such as postgresql://user:password@host/name"
 
 
@@ -40,15 +42,15 @@ class Settings(BaseSettings):
     database_role: str = Field(
         "hawker_app",
         pattern="^[a-z_][a-z0-9_]{0,62}$|^$",
-        description="With database_url: the role to work as after logging in; empty to work as the login itself.",
+        description="With database_url: the role to SET after the login; empty to keep the login role.",
     )
     currency: str = Field(
-        "USD", pattern="^[A-Z]{3}$", description="Currency of all balances; fixed once there is data."
+        "USD", pattern="^[A-Z]{3}$", description="Currency of all balances; it cannot change once there is data."
     )
     secret_key: SecretStr | None = Field(
         None,
         min_length=1,
-        description="Secret for sessions and the pepper of API keys; made at the first start if unset.",
+        description="Secret for sessions and pepper of API keys; created at the first start if unset.",
     )
     encryption_key: SecretStr | None = Field(
         None,
@@ -59,14 +61,33 @@ class Settings(BaseSettings):
     former_encryption_key: SecretStr | None = Field(
         None, min_length=1, description="The one before, which still reads what is not encrypted anew."
     )
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What the logs show.")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="Lowest level of log lines that are written."
+    )
     api_get_writes: bool = Field(
-        default=False, description="Let add, refill and cancel be asked by GET; keys in URLs end up in logs."
+        default=False, description="Allow add, refill and cancel by GET; keys in URLs end up in logs."
     )
     api_max_body_bytes: int = Field(
-        1_048_576, ge=1024, le=67_108_864, description="Largest request body; larger answers 413."
+        1_048_576, ge=1024, le=67_108_864, description="Largest request body; a larger one gets 413."
     )
     api_batch_size: int = Field(256, ge=1, le=10_000, description="Most requests in one database batch.")
+    page_threads: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Threads of each process that render pages; each holds at most one database connection.",
+    )
+    page_queue: int = Field(
+        64, ge=0, le=10_000, description="Most page requests that wait for a thread; further ones answer 503."
+    )
+    page_max_body_bytes: int = Field(
+        1_048_576, ge=1024, le=67_108_864, description="Largest request body for a page; larger answers 413."
+    )
+    allowed_hosts: str = Field(
+        "*",
+        description="Names of the site that pages answer under, separated by commas; .example.com also stands for all "
+        "names below it, * for any. Others answer 400. API v2 and health endpoints answer under every name.",
+    )
     trusted_proxies: str = Field(
         "",
         description="Addresses and networks of your own proxies, separated by commas; only they are believed "
@@ -76,13 +97,13 @@ class Settings(BaseSettings):
         30.0,
         gt=0,
         le=3600,
-        description="How long a client may take to send a request, or to read its answer, before it is turned out.",
+        description="Time for a client to send a request, or to read its response, before it is disconnected.",
     )
     connections_per_address: int = Field(
         1000,
         ge=0,
         le=100_000,
-        description="Most connections of one address to one process, but for trusted proxies; 0 for no limit.",
+        description="Most connections from one address to one process, except from trusted proxies; 0 for no limit.",
     )
     limit_key_per_minute: int = Field(
         0, ge=0, le=1_000_000, description="Requests a minute for each API key; 0 for no limit."
@@ -91,7 +112,7 @@ class Settings(BaseSettings):
         0, ge=0, le=1_000_000, description="API requests a minute from each address; 0 for no limit."
     )
     limit_in_flight_per_account: int = Field(
-        0, ge=0, le=1_000, description="API requests of one account that are answered at a time; 0 for no limit."
+        0, ge=0, le=1_000, description="API requests of one account in progress at the same time; 0 for no limit."
     )
     limit_failed_keys_per_minute: int = Field(
         60, ge=0, le=1_000_000, description="Wrong API keys a minute from each address; 0 for no limit."
@@ -100,10 +121,10 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=1_000,
-        description="An order is sent only where its charge is this much above its cost; else it is held.",
+        description="An order is sent only if its charge is this much above its cost; otherwise it is held.",
     )
     request_id_days: int = Field(
-        30, ge=1, le=3650, description="How long a request_id answers its order; later it places a new one."
+        30, ge=1, le=3650, description="Days for which a request_id returns its order; after that it places a new one."
     )
     poll_min_seconds: float = Field(5.0, gt=0, description="Shortest wait between two polls of one order.")
     poll_max_seconds: float = Field(1800.0, gt=0, description="Longest wait between two polls of one order.")
@@ -114,11 +135,11 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Whoever shows it (Authorization: Bearer) may read /metrics from elsewhere too.",
+        description="A request with this token (Authorization: Bearer) may read /metrics from other machines.",
     )
 
     feed_seconds: float = Field(
-        300.0, gt=0, description="Wait between two looks at a feed of a subscription; longer after failures."
+        300.0, gt=0, description="Wait between two fetches of a subscription's feed; longer after failures."
     )
 
     @classmethod
@@ -147,6 +168,14 @@ class Settings(BaseSettings):
             raise ValueError(_NO_URL) from error
         return url
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, text: str) -> str:
+        for name in text.split(","):
+            if not _HOST_PATTERN.fullmatch(name.strip()):
+                raise ValueError(f"{name.strip()!r} is not a host name without port, such as panel.example.com")
+        return text
+
     @field_validator("trusted_proxies")
     @classmethod
     def _check_networks(cls, text: str) -> str:
@@ -160,8 +189,8 @@ class Settings(BaseSettings):
         """The secret key. Raises NotSetUp where the panel has none yet."""
         if self.secret_key is None:
             raise NotSetUp(
-                "there is no secret key yet: `hawker up` or `hawker migrate` makes one; where the panel runs "
-                "on another machine already, bring its secrets.toml along or set HAWKER_SECRET_KEY"
+                "there is no secret key yet: `hawker up` or `hawker migrate` makes one; if the panel runs "
+                "on another machine already, copy its secrets.toml or set HAWKER_SECRET_KEY"
             )
         return self.secret_key.get_secret_value()
 
@@ -197,7 +226,7 @@ class _FileVariables(EnvSettingsSource):
         except SettingsError as error:
             # The name and what is wrong, and nothing of what the file holds.
             named = [name for name in map(_file_variable, Settings.model_fields) if name in os.environ]
-            reason = getattr(error.__cause__, "strerror", None) or "it is no text in UTF-8"
+            reason = getattr(error.__cause__, "strerror", None) or "it is not UTF-8 text"
             raise UnreadableSettings(f"what {' or '.join(named)} names cannot be read: {reason}") from error
 
 

@@ -1,9 +1,9 @@
 """Running set SQL: one transaction per verb, on this thread's Django connection.
 
-The hot verbs bypass the ORM but not its connection: one driver, one address, one life cycle.
+The hot verbs bypass the ORM but not its connection: one driver, one address, one life cycle, one set-up.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -11,9 +11,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.pq import PipelineStatus, TransactionStatus
-from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from hawker.core.arrays import FlatListDumper
+from hawker.core.connections import set_up_connection
 from hawker.core.errors import OutcomeUnknown, Unavailable
 
 Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
@@ -141,9 +140,11 @@ def connect_apart() -> "psycopg.Connection[tuple[Any, ...]]":
     Raises psycopg.Error where the database is away.
     """
     parameters = connection.get_connection_params()
-    return psycopg.connect(
+    raw: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(
         **{name: value for name, value in parameters.items() if name not in _DJANGOS}, autocommit=True
     )
+    set_up_connection(raw)
+    return raw
 
 
 def in_snapshot(work: Callable[[Cursor], Result]) -> Result:
@@ -157,7 +158,7 @@ def in_snapshot(work: Callable[[Cursor], Result]) -> Result:
     return in_transaction(read)
 
 
-def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | None = None) -> Cursor:
+def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> Cursor:
     """Send a statement on the cursor's connection and answer the cursor its rows will come to.
 
     In a pipelined transaction nothing is waited for until the rows are read, so several questions
@@ -180,11 +181,6 @@ def _open_connection() -> "psycopg.Connection[tuple[Any, ...]]":
         except Exception as error:
             # Django wraps the driver's error in its own; a refused connection is always "ask later".
             raise Unavailable(str(error)) from error
-        # Python's ints go out as bigint, always: the driver's choice by size would make another
-        # prepared statement of every mix of sizes. Both formats: arrays are sent as text or binary.
-        _raw().adapters.register_dumper(int, Int8Dumper)
-        _raw().adapters.register_dumper(int, Int8BinaryDumper)
-        _raw().adapters.register_dumper(list, FlatListDumper)
     return _raw()
 
 

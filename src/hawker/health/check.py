@@ -43,7 +43,7 @@ def check_when_due(clock: Clock) -> Report | None:
         ask(cursor, queries.END_CHECK, (ended, len(report.breaches), number))
         ask(cursor, queries.FORGET_CHECKS, (ended - _KEPT,))
         if report.ok:
-            write_closed(cursor, AlertKind.INVARIANT, [_SUBJECT], by="a check found nothing", now=ended)
+            write_closed(cursor, AlertKind.INVARIANT, [_SUBJECT], by="a check without a breach", now=ended)
             return []
         return write_alerts(cursor, [Raised(AlertKind.INVARIANT, _SUBJECT, _told(report))], now=ended)
 
@@ -55,4 +55,4 @@ def check_when_due(clock: Clock) -> Report | None:
 def _told(report: Report) -> str:
     counts = Counter(breach.invariant for breach in report.breaches)
     named = ", ".join(f"{name} ({count})" for name, count in counts.items())
-    return f"broken: {named}; first: {report.breaches[0].what}; `hawker verify` names all"
+    return f"broken: {named}; first: {report.breaches[0].what}; `hawker verify` lists all"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.health import queries
-from hawker.health.state import Health, migrations_amiss, read_health
+from hawker.health.state import Health, missing_migrations, read_health, unknown_migrations
 from hawker.ledger.actions import check_currency
 from hawker.ledger.errors import WrongCurrency
 from hawker.providers.rotation import examine_sealing
@@ -22,7 +22,7 @@ _CHECK_IS_OLD_SECONDS = 35 * 86_400
 _BACKUP_IS_OLD_SECONDS = 48 * 3600
 _MUCH_LOG = 5 << 30
 _MANY_DEAD = 100_000
-_LONG_TRANSACTION_SECONDS = 3600
+_LONG_SNAPSHOT_SECONDS = 900
 _WRAPS_AT = 1_000_000_000
 _MOST_DRIFT_SECONDS = 2.0
 
@@ -60,7 +60,7 @@ def _currency() -> Finding:
         check_currency()
     except WrongCurrency as error:
         return Finding("currency", "fail", str(error), None, "set the currency of this process to that of the balances")
-    return Finding("currency", "ok", "of the settings is that of the balances")
+    return Finding("currency", "ok", "the settings and the balances agree")
 
 
 def _sealing() -> Iterator[Finding]:
@@ -69,27 +69,44 @@ def _sealing() -> Iterator[Finding]:
     if secret_key is None:
         return
     told = examine_sealing(secret_key.get_secret_value())
-    back = "bring back the secrets.toml that belongs to this database"
+    back = "restore the secrets.toml that belongs to this database"
     if told.secret_key_fits is False:
-        yield Finding("secret_key", "fail", "is not the one that API keys were made under: none is known", None, back)
+        yield Finding(
+            "secret_key", "fail", "is not the one that API keys were made with: every API key is refused", None, back
+        )
     elif told.secret_key_fits is None:
-        yield Finding("secret_key", "warn", "nothing tells what API keys were made under", None, "run `hawker migrate`")
+        yield Finding(
+            "secret_key",
+            "warn",
+            "the secret that API keys were made with is not recorded",
+            None,
+            "run `hawker migrate`",
+        )
     else:
-        yield Finding("secret_key", "ok", "is the one that API keys were made under")
+        yield Finding("secret_key", "ok", "is the one that API keys were made with")
     if told.lost:
-        what = f"does not open the keys of {', '.join(told.lost)}"
+        what = f"does not decrypt the keys of {', '.join(told.lost)}"
         yield Finding("encryption_key", "fail", what, len(told.lost), f"{back}, or enter them again")
     elif told.stale or told.encryption_key_fits is False:
-        what = "is new, and not every provider's key is encrypted under it"
-        yield Finding("encryption_key", "warn", what, len(told.stale), "run `hawker secrets rotate` to its end")
+        what = "is new, and some providers' keys are not yet encrypted with it"
+        yield Finding(
+            "encryption_key",
+            "warn",
+            what,
+            len(told.stale),
+            "run `hawker secrets rotate` again to complete the rotation",
+        )
     else:
-        yield Finding("encryption_key", "ok", "opens every provider's key")
+        yield Finding("encryption_key", "ok", "decrypts every provider's key")
 
 
 def _migrations() -> Finding:
-    amiss = migrations_amiss()
-    if amiss:
-        return Finding("migrations", "fail", "; ".join(amiss), len(amiss), "run `hawker migrate` of the newest version")
+    if missing := missing_migrations():
+        what = f"not applied: {', '.join(missing)}"
+        return Finding("migrations", "fail", what, len(missing), "run `hawker migrate`")
+    if unknown := unknown_migrations():
+        what = f"of a newer version than this one: {', '.join(unknown)}"
+        return Finding("migrations", "warn", what, len(unknown), "bring this machine to the newer version too")
     return Finding("migrations", "ok", "all applied, none unknown", 0)
 
 
@@ -97,8 +114,8 @@ def _server(cursor: Cursor, now: datetime) -> Iterator[Finding]:
     version, their_now, most, used, age = _one(cursor, queries.SERVER)
     yield _judge("version", int(version) // 10_000, "PostgreSQL of this major version", fail=version < 150_000)
     off = sorted(name for name, value in ask(cursor, queries.DURABILITY) if value in ("off", "local"))
-    what = f"off: {', '.join(off)}: committed money may be lost in a crash" if off else "commits are on disk"
-    yield _judge("durability", len(off), what, fail=bool(off), advice="switch them on in postgresql.conf")
+    what = f"off: {', '.join(off)}: a crash can lose committed transactions" if off else "commits are on disk"
+    yield _judge("durability", len(off), what, fail=bool(off), advice="turn them on in postgresql.conf")
     yield _judge(
         "connections",
         most - used,
@@ -113,21 +130,21 @@ def _server(cursor: Cursor, now: datetime) -> Iterator[Finding]:
         round(drift, 3),
         "seconds between the database's clock and ours",
         warn=drift > _MOST_DRIFT_SECONDS,
-        advice="have both machines follow a time server",
+        advice="synchronise both machines with a time server",
     )
     yield _judge(
         "wraparound",
         age,
-        "age of the oldest transaction number",
+        "age of the oldest transaction id",
         warn=age > _WRAPS_AT // 2,
         fail=age > _WRAPS_AT,
-        advice="see that autovacuum is on and finishes",
+        advice="check that autovacuum is on and finishes",
     )
     (owned,) = _one(cursor, queries.OWNED)
     yield _judge(
         "rights",
         owned,
-        "tables that the application's role owns, whose guards it could switch off",
+        "tables that the application's role owns; it could disable their triggers",
         warn=owned > 0,
         advice="set HAWKER_DATABASE_ROLE to a role that owns nothing",
     )
@@ -135,29 +152,29 @@ def _server(cursor: Cursor, now: datetime) -> Iterator[Finding]:
 
 def _upkeep(cursor: Cursor) -> Iterator[Finding]:
     size, kept = _one(cursor, queries.SIZES)
-    yield _judge("size", size >> 20, "MB that the database takes on its disk")
+    yield _judge("size", size >> 20, "MB on the database's disk")
     yield _judge(
         "log_kept",
         kept >> 20,
-        "MB of its log that are kept for a replica",
+        "MB of WAL kept for a replica",
         warn=kept > _MUCH_LOG,
-        advice="a replication slot that nobody reads fills the disk: drop it, or start its replica",
+        advice="an unused replication slot fills the disk: drop it, or start its replica",
     )
     dead = ask(cursor, queries.DEAD_ROWS, (_MANY_DEAD,)).fetchone()
     yield _judge(
         "vacuum",
         dead[1] if dead else 0,
-        f"dead rows in {dead[0]}, which has {dead[2]} living" if dead else "dead rows are cleaned up",
+        f"dead rows in {dead[0]}, which has {dead[2]} live rows" if dead else "vacuum removes dead rows",
         warn=dead is not None,
-        advice="see that autovacuum is on, and that no transaction stays open",
+        advice="check that autovacuum is on, and that no transaction stays open",
     )
-    (seconds,) = _one(cursor, queries.TRANSACTIONS)
+    seconds, holder = _one(cursor, queries.OLDEST_SNAPSHOT)
     yield _judge(
         "transactions",
         round(seconds),
-        "seconds that the oldest transaction runs",
-        warn=seconds > _LONG_TRANSACTION_SECONDS,
-        advice="find it in pg_stat_activity: what it may still see cannot be cleaned up",
+        f"seconds that {holder} has held the oldest snapshot" if holder else "no snapshot is held",
+        warn=seconds > _LONG_SNAPSHOT_SECONDS,
+        advice="while it is held, hot accounts become slow to read: let a backup end, end a session that hangs",
     )
 
 
@@ -166,9 +183,9 @@ def _stuck(cursor: Cursor, now: datetime) -> Iterator[Finding]:
     yield _judge(
         "stuck_orders",
         stuck,
-        f"of the newest {queries.LATELY:,} orders are at a provider, and nothing is due for them",
+        f"of the newest {queries.LATELY:,} orders are at a provider and have no due work",
         fail=stuck > 0,
-        advice="`hawker order show` each; this is a fault of Hawker: report it",
+        advice="run `hawker order show` for each; this is a bug in Hawker: report it",
     )
     (expired,) = _one(cursor, queries.EXPIRED, (now - timedelta(minutes=1),))
     yield _judge(
@@ -176,7 +193,7 @@ def _stuck(cursor: Cursor, now: datetime) -> Iterator[Finding]:
         expired,
         "attempts whose worker never came back",
         warn=expired > 0,
-        advice="a running worker ends them within a second: start one",
+        advice="a running worker settles them within a second: start one",
     )
 
 
@@ -184,7 +201,7 @@ def _panel(health: Health) -> Iterator[Finding]:
     yield _judge(
         "workers",
         health.workers,
-        "workers heard of in the last minute",
+        "workers with a heartbeat in the last minute",
         fail=health.workers == 0,
         advice="start `hawker worker`: no order is sent or followed without one",
     )
@@ -199,7 +216,7 @@ def _panel(health: Health) -> Iterator[Finding]:
         else "no work",
         warn=seconds > _LATE_SECONDS,
         fail=seconds > _VERY_LATE_SECONDS,
-        advice="look whether workers run, and whether this provider answers",
+        advice="check that workers run and that this provider answers",
     )
     held = sum(item.rows for item in health.held)
     why = "; ".join(f"{item.rows} {item.kind}: {item.reason}" for item in health.held[:3])
@@ -208,7 +225,7 @@ def _panel(health: Health) -> Iterator[Finding]:
         held,
         f"orders that are held ({why})" if held else "no order is held",
         warn=held > 0,
-        advice="`hawker order list --held` names them, `hawker order show` tells all of one",
+        advice="`hawker order list --held` lists them, `hawker order show` shows one",
     )
     yield _judge(
         "unknowns",
@@ -230,7 +247,9 @@ def _panel(health: Health) -> Iterator[Finding]:
     yield _judge(
         "balances",
         len(drifting),
-        f"balances that fell by more than is known of: {', '.join(drifting)}" if drifting else "balances agree (I15)",
+        f"balances that fell by more than our orders explain: {', '.join(drifting)}"
+        if drifting
+        else "balances agree (I15)",
         warn=bool(drifting),
         advice="compare the provider's orders with `hawker provider show`",
     )
@@ -246,7 +265,7 @@ def _panel(health: Health) -> Iterator[Finding]:
             f"breaches in the last check, {round(health.check_seconds / 3600)} hours ago",
             warn=health.check_seconds > _CHECK_IS_OLD_SECONDS,
             fail=health.breaches > 0,
-            advice="run `hawker verify`, which names each",
+            advice="run `hawker verify`, which lists each",
         )
 
 
@@ -254,7 +273,7 @@ def _backup(seconds: float | None) -> Finding:
     advice = "`hawker backup` every night, and keep what it writes on another machine"
     if seconds is None:
         return Finding("backup", "warn", "no backup was ever made", None, advice)
-    what = "hours since the last backup that this panel knows of"
+    what = "hours since the last backup"
     return _judge("backup", round(seconds / 3600), what, warn=seconds > _BACKUP_IS_OLD_SECONDS, advice=advice)
 
 

@@ -9,18 +9,18 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from hawker.core.tallies import Key
-from hawker.health.counted import Counted
+from hawker.core.counters import Key
+from hawker.health.counter_families import CounterFamilies
 from hawker.health.state import Health
 
 _LABELS = ["kind", "provider"]
 
 
 def write_metrics(health: Health, counted: Mapping[Key, int]) -> bytes:
-    """The text format, UTF-8. `counted` is what all processes have counted (health/tallies.py)."""
+    """The text format, UTF-8. `counted` is what all processes have counted (health/counter_store.py)."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(health))
-    registry.register(Counted(counted))
+    registry.register(CounterFamilies(counted))
     return generate_latest(registry)
 
 
@@ -40,26 +40,23 @@ class _Figures(Collector):
         for kind, count in health.alerts.items():
             alerts.add_metric([kind], count)
         yield alerts
-        yield _plain(
-            "hawker_orders_unknown", "Orders of which nobody knows whether the provider has them.", health.unknown
-        )
-        yield _plain(
-            "hawker_orders_unknown_oldest_seconds", "Since when the oldest of them is.", health.unknown_seconds
-        )
-        yield _plain("hawker_workers", "Workers that were heard of in the last minute.", health.workers)
+        yield _plain("hawker_orders_unknown", "Orders that the provider may or may not have.", health.unknown)
+        yield _plain("hawker_orders_unknown_oldest_seconds", "Age of the oldest of them.", health.unknown_seconds)
+        yield _plain("hawker_workers", "Workers with a heartbeat in the last minute.", health.workers)
         if health.heartbeat_seconds is not None:
             yield _plain(
-                "hawker_worker_heartbeat_seconds", "Since the last worker was heard of.", health.heartbeat_seconds
+                "hawker_worker_heartbeat_seconds", "Since the last heartbeat of any worker.", health.heartbeat_seconds
             )
         if health.check_seconds is not None:
             yield _plain("hawker_check_age_seconds", "Since the last check of every invariant.", health.check_seconds)
             yield _plain("hawker_check_breaches", "Breaches that it found.", health.breaches or 0)
         if health.backup_seconds is not None:
             yield _plain("hawker_backup_age_seconds", "Since the last backup.", health.backup_seconds)
+        yield _plain("hawker_oldest_snapshot_seconds", "How long the oldest snapshot is held.", health.snapshot_seconds)
 
     def _work(self) -> Iterator[GaugeMetricFamily]:
         rows = GaugeMetricFamily("hawker_work", "Work that is open.", labels=_LABELS)
-        due = GaugeMetricFamily("hawker_work_due", "Work whose time has come.", labels=_LABELS)
+        due = GaugeMetricFamily("hawker_work_due", "Work that is due now.", labels=_LABELS)
         held = GaugeMetricFamily("hawker_work_held", "Work that is held.", labels=[*_LABELS, "reason"])
         oldest = GaugeMetricFamily("hawker_work_oldest_due_seconds", "How late the oldest is.", labels=_LABELS)
         for item in self._health.work:
@@ -73,11 +70,13 @@ class _Figures(Collector):
         yield from (rows, due, held, oldest)
 
     def _providers(self) -> Iterator[GaugeMetricFamily]:
-        takes = GaugeMetricFamily("hawker_provider_takes_orders", "1 where it is sent orders now.", labels=["provider"])
+        takes = GaugeMetricFamily("hawker_provider_takes_orders", "1 while it is sent orders.", labels=["provider"])
         balance = GaugeMetricFamily(
             "hawker_provider_balance", "Our balance there, in its currency.", labels=["provider"]
         )
-        drift = GaugeMetricFamily("hawker_provider_unexplained", "By how much it is too low.", labels=["provider"])
+        drift = GaugeMetricFamily(
+            "hawker_provider_unexplained", "By how much it is lower than our orders explain.", labels=["provider"]
+        )
         for item in self._health.providers:
             takes.add_metric([item.name], item.takes_orders)
             if item.balance_micros is not None:

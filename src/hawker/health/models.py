@@ -28,7 +28,7 @@ class Backup(models.Model):
 
 
 class Tally(models.Model):
-    """How often something happened in all processes together: the parts of its key (core/tallies.py), tabs between.
+    """How often something happened in all processes together: the parts of its key (core/counters.py), tabs between.
 
     A few hundred narrow rows, each process adds to its own handful every few seconds.
     """

@@ -123,8 +123,6 @@ DEAD_ROWS = """
 """
 """The table with the most rows that are dead, where they are more than those that live."""
 
-TRANSACTIONS = """
-    SELECT COALESCE(max(EXTRACT(epoch FROM clock_timestamp() - xact_start)), 0)::float8
-      FROM pg_stat_activity WHERE state <> 'idle' AND datname = current_database() AND pid <> pg_backend_pid()
-"""
-"""How long the oldest transaction runs: vacuum keeps what it may still see."""
+OLDEST_SNAPSHOT = "SELECT COALESCE(seconds, 0)::float8, COALESCE(holder, '') FROM oldest_snapshot()"
+"""How long the oldest snapshot is held, and by whom. What it may still see is not cleaned up, so rows that change all
+the time grow: each read of one passes all its versions."""

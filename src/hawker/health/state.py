@@ -1,6 +1,6 @@
 """What is read of the database for metrics and the doctor: a handful of statements over what is open."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -77,6 +77,7 @@ class Health:
     breaches: int | None
     backup_seconds: float | None
     providers: Sequence[ProviderState]
+    snapshot_seconds: float
 
 
 def read_health(*, now: datetime) -> Health:
@@ -109,17 +110,29 @@ def read_health(*, now: datetime) -> Health:
             breaches=checked[1] if checked else None,
             backup_seconds=_age(now, copied[0]) if copied else None,
             providers=providers,
+            snapshot_seconds=_one(ask(cursor, queries.OLDEST_SNAPSHOT))[0],
         )
 
     return in_transaction(work)
 
 
-def migrations_amiss() -> list[str]:
-    """What of the database's migrations is not that of this version, in sentences. Raises Unavailable."""
-    ours = _our_migrations()
-    applied = {(app, name) for app, name in in_transaction(lambda cursor: ask(cursor, queries.MIGRATIONS).fetchall())}
-    missing = [f"{app}.{name} is not applied: run `hawker migrate`" for app, name in sorted(ours - applied)]
-    return missing + [f"{app}.{name} is of a newer version than this one" for app, name in sorted(applied - ours)]
+def missing_migrations() -> list[str]:
+    """The migrations of this version that the database does not have, as `app.name`. Raises Unavailable."""
+    return sorted(f"{app}.{name}" for app, name in _our_migrations() - _applied_migrations())
+
+
+def unknown_migrations() -> list[str]:
+    """The migrations of the database that this version does not know, as `app.name`. Raises Unavailable."""
+    return newer_migrations(_applied_migrations())
+
+
+def newer_migrations(applied: Iterable[tuple[str, str]]) -> list[str]:
+    """Those of the applied migrations (app, name) that this version neither has nor has squashed, as `app.name`."""
+    return sorted(f"{app}.{name}" for app, name in set(applied) - _our_migrations() - _squashed_migrations())
+
+
+def _applied_migrations() -> set[tuple[str, str]]:
+    return {(app, name) for app, name in in_transaction(lambda cursor: ask(cursor, queries.MIGRATIONS).fetchall())}
 
 
 def _work(cursor: Cursor, closed: Collection[str], now: datetime) -> tuple[list[OpenWork], list[Held]]:
@@ -156,8 +169,14 @@ def known_migrations() -> frozenset[str]:
 
 @cache
 def _our_migrations() -> frozenset[tuple[str, str]]:
-    loader = MigrationLoader(None)
-    return frozenset(loader.disk_migrations or ())
+    return frozenset(MigrationLoader(None).disk_migrations or ())
+
+
+@cache
+def _squashed_migrations() -> frozenset[tuple[str, str]]:
+    """Migrations of earlier versions that one of this version stands for: their rows stay in the database."""
+    found = MigrationLoader(None).disk_migrations or {}
+    return frozenset((app, name) for migration in found.values() for app, name in migration.replaces)
 
 
 def _one(cursor: Cursor) -> tuple[Any, ...]:

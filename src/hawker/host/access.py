@@ -30,7 +30,7 @@ def refused(account: SystemAccount, mode: str, paths: Sequence[Path]) -> list[Pa
             **account.spawn_options(),
         )
     except (OSError, subprocess.CalledProcessError) as error:
-        raise FolderUnusable(f"nothing can be run as {account.name}, who is to run PostgreSQL: {error}") from error
+        raise FolderUnusable(f"no program can be run as {account.name}, the account for PostgreSQL: {error}") from error
     return [paths[int(line)] for line in done.stdout.splitlines()]
 
 
@@ -48,7 +48,7 @@ def open_way(account: SystemAccount, targets: Iterable[Path], private: Path, say
     while closed := refused(account, "-x", parents):
         _allow(account, closed[0], acl.EXECUTE, private, say)
         if refused(account, "-x", closed[:1]):
-            raise FolderUnusable(f"{closed[0]} cannot be entered by {account.name}, who runs PostgreSQL")
+            raise FolderUnusable(f"{closed[0]} cannot be entered by {account.name}, the account for PostgreSQL")
 
 
 def open_trees(account: SystemAccount, trees: Sequence[Path], private: Path, say: Say) -> None:
@@ -67,7 +67,7 @@ def open_trees(account: SystemAccount, trees: Sequence[Path], private: Path, say
             runs = path.stat().st_mode & 0o100
             _allow(account, path, acl.READ | (acl.EXECUTE if runs else 0), private, say)
         if closed and refused(account, mode, closed):
-            raise FolderUnusable(f"{closed[0]} cannot be read by {account.name}, who runs PostgreSQL")
+            raise FolderUnusable(f"{closed[0]} cannot be read by {account.name}, the account for PostgreSQL")
 
 
 def _allow(account: SystemAccount, path: Path, permissions: int, private: Path, say: Say) -> None:
@@ -78,7 +78,8 @@ def _allow(account: SystemAccount, path: Path, permissions: int, private: Path, 
             _loosen(account, path, permissions, private, say)
         except OSError as error:
             raise FolderUnusable(
-                f"{path} stops {account.name}, who runs PostgreSQL, and could not be opened: {error.strerror}"
+                f"{path} denies access to {account.name}, the account for PostgreSQL, "
+                f"and could not be opened: {error.strerror}"
             ) from error
 
 
@@ -90,7 +91,10 @@ def _loosen(account: SystemAccount, path: Path, permissions: int, private: Path,
         path.chmod(mode | permissions << 3)
         return
     path.chmod(mode | permissions)
-    say(f"{path} had to be opened to everybody (chmod o+{_letters(permissions)}): its file system keeps no lists")
+    say(
+        f"{path} had to be opened to all users (chmod o+{_letters(permissions)}): "
+        "its file system has no access control lists"
+    )
 
 
 def _letters(permissions: int) -> str:

@@ -54,8 +54,8 @@ def account_for(folder: DataDir) -> SystemAccount:
         return SystemAccount(account_name(me), me, os.getegid())
     if cluster is not None and cluster.st_uid == 0:
         raise FolderUnusable(
-            f"{folder.cluster} belongs to root, as which PostgreSQL does not run: "
-            f"give it to the account that shall, as in `chown -R {SYSTEM_ACCOUNT}: {folder.cluster}`"
+            f"{folder.cluster} belongs to root, but PostgreSQL does not run as root: "
+            f"change its owner, for example with `chown -R {SYSTEM_ACCOUNT}: {folder.cluster}`"
         )
     for found in (cluster, owner):
         if found is not None and found.st_uid != 0:

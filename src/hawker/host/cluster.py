@@ -78,7 +78,7 @@ def find_major(folder: DataDir) -> int | None:
                 return None
         except (ValueError, NotADirectoryError):
             pass
-    raise FolderUnusable(f"{cluster} is not a PostgreSQL database: move it away, and Hawker makes a new one")
+    raise FolderUnusable(f"{cluster} is not a PostgreSQL database: move it away, and Hawker creates a new one")
 
 
 def make_cluster(folder: DataDir, binaries: Binaries, account: SystemAccount) -> None:

@@ -36,7 +36,7 @@ def database(folder: DataDir, settings: Settings, *, create: bool = False) -> It
     postgres = EmbeddedPostgres(folder, postgres_bin=settings.postgres_bin)
     with said_of(folder.path):
         if not create and not postgres.exists:
-            raise NeverStarted(f"{folder.path} holds no panel: start it once with `hawker up`, or name its --data-dir")
+            raise NeverStarted(f"{folder.path} has no panel: start one with `hawker up`, or name its --data-dir")
     make_folder(folder)
     if create:
         ensure_secrets(folder)
@@ -54,7 +54,7 @@ def database(folder: DataDir, settings: Settings, *, create: bool = False) -> It
 
 
 def _have_it_serve(folder: DataDir, postgres: EmbeddedPostgres, users: int) -> None:
-    news = News(say_on_stderr, f"waiting for the `hawker up` that owns {folder.path} to have its database ready")
+    news = News(say_on_stderr, f"waiting until the database of the `hawker up` that owns {folder.path} is ready")
     while not postgres.is_serving():
         held = try_lock(folder, COMMAND)
         if held is None:

@@ -147,8 +147,8 @@ class EmbeddedPostgres:
         if major is None:
             if folder.restoring.path.exists():
                 raise FolderUnusable(
-                    f"a restore into {folder.path} was cut off: run `hawker restore` again; or remove "
-                    f"{folder.restoring.path} to begin a new panel"
+                    f"a restore into {folder.path} was interrupted: run `hawker restore` again, or remove "
+                    f"{folder.restoring.path} to start a new panel"
                 )
             cluster.make_cluster(folder, binaries, account)
         changed = cluster.configure(folder, account, binaries.major)
@@ -200,7 +200,7 @@ class EmbeddedPostgres:
             return
         # It had served, so there is no reason to wait before the first try.
         self._was_ready, self._down_since, self._retry_at = False, now, now
-        self._say("PostgreSQL has ended unasked, starting it again")
+        self._say("PostgreSQL stopped unexpectedly; restarting it")
 
     def _note_failure(self, now: float, reason: str) -> None:
         if _STILL_IN_USE in reason:

@@ -19,7 +19,7 @@ def last_reason(log: Path, offset: int) -> str:
     lines = _tail(log, offset)
     severe = [match.group(1) for match in map(_SEVERE.match, lines) if match]
     spoken = severe or [line for line in lines if line.strip()]
-    return f"{spoken[-1]} (from {log})" if spoken else f"it ended without a word in {log}"
+    return f"{spoken[-1]} (from {log})" if spoken else f"it ended without a message in {log}"
 
 
 def _tail(log: Path, offset: int) -> list[str]:

@@ -138,7 +138,7 @@ class _Supervision:
         give_up_at = time.monotonic() + self._plan.grace_seconds
         while running := [child for child in self._children if not child.has_ended()]:
             if time.monotonic() >= give_up_at or self._signals.asked_again:
-                self._say(f"ending {', '.join(child.spec.name for child in running)} with work in hand")
+                self._say(f"ending {', '.join(child.spec.name for child in running)} with work in progress")
                 for child in running:
                     child.kill()
                 give_up_at = float("inf")

@@ -1,6 +1,9 @@
 """The open page of the ledger: locked accounts, the entries to come, written in two statements."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -93,6 +96,9 @@ class Book:
         """
         if not self._entries:
             return
+        if (counted := _counted.get()) is not None:
+            for kind, _, _, amount_micros, *_ in self._entries:
+                counted[kind] += amount_micros
         cursor.execute(queries.INSERT_TRANSFERS, self.transfer_values(now))
         if any(position.seq != position.seq_before for position in self.positions.values()):
             cursor.execute(queries.UPDATE_ACCOUNTS, self.account_values())
@@ -109,6 +115,20 @@ class Book:
             if position.seq != position.seq_before
         ]
         return tuple(columns(moved, 4))
+
+
+_counted: ContextVar[Counter[str] | None] = ContextVar("counted", default=None)
+
+
+@contextmanager
+def counting_transfers() -> Iterator[Counter[str]]:
+    """Count the micros that books write inside, by the kind of transfer; orders that are placed do not count here."""
+    counted: Counter[str] = Counter()
+    token = _counted.set(counted)
+    try:
+        yield counted
+    finally:
+        _counted.reset(token)
 
 
 def lock_accounts(cursor: Cursor, account_ids: Iterable[int]) -> Cursor:

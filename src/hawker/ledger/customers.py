@@ -5,6 +5,7 @@ from datetime import datetime
 
 from hawker.accounts.actions import add_customer, find_customer, issue_key
 from hawker.core.actors import Actor
+from hawker.core.money import format_micros
 from hawker.core.settings import settings
 from hawker.core.sql import one_transaction
 from hawker.ledger.actions import (
@@ -15,7 +16,7 @@ from hawker.ledger.actions import (
     read_balances,
     record_credits,
 )
-from hawker.ledger.errors import AlreadyCredited
+from hawker.ledger.errors import AlreadyCredited, OverCreditLimit
 from hawker.ledger.models import Account
 
 
@@ -66,3 +67,28 @@ def change_balance(
             if isinstance(answer, AlreadyCredited):
                 raise answer
         return read_balances([account_id])[0]
+
+
+def read_credit_limit(email: str) -> int:
+    """How far below 0 this customer's balance may go, in micros. Raises NoSuchCustomer."""
+    return Account.objects.get(user=find_customer(email)).credit_limit_micros
+
+
+def set_credit_limit(email: str, limit_micros: int) -> int:
+    """Let orders take this customer's balance down to -`limit_micros`; answers the balance in micros.
+
+    Raises NoSuchCustomer; OverCreditLimit where the balance is below that already. Then nothing was written.
+    """
+    user = find_customer(email)
+    with one_transaction():
+        # Locked as orders lock it: none of them takes the balance below the new limit in between.
+        account = Account.objects.select_for_update(no_key=True).get(user=user)
+        balance = account.balance_micros
+        assert balance is not None, "a customer's account has a balance"
+        if balance < -limit_micros:
+            raise OverCreditLimit(
+                f"the balance is {format_micros(balance)}: the credit limit cannot be below {format_micros(-balance)}"
+            )
+        account.credit_limit_micros = limit_micros
+        account.save(update_fields=["credit_limit_micros"])
+    return balance

@@ -19,3 +19,7 @@ class AlreadyCredited(Refusal):
 
 class WrongCurrency(Exception):
     """The panel's data is in another currency than its settings say."""
+
+
+class OverCreditLimit(Exception):
+    """The account is overdrawn already by more than the new credit limit."""

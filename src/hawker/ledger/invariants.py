@@ -1,4 +1,4 @@
-"""What must always hold of accounts and transfers (reliability.md, I1-I5, I9-I11, I14)."""
+"""What must always hold of accounts and transfers: I1-I5, I9-I11 and I14 of docs/reliability.md."""
 
 from hawker.core.invariants import Invariant
 
@@ -17,7 +17,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I2",
-        "no customer is below the credit limit",
+        "no customer's balance is below the credit limit",
         _CUSTOMERS,
         """SELECT format('account %s: balance %s, credit limit %s', id, balance_micros, credit_limit_micros)
              FROM account WHERE user_id IS NOT NULL AND balance_micros < -credit_limit_micros""",
@@ -53,7 +53,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I5",
-        "the append-only tables are guarded, and the application role owns no table",
+        "the append-only tables have their triggers, and the application's role owns no table",
         "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal",
         """SELECT format('trigger %s on %s is switched off', tgname, tgrelid::regclass)
              FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'D'
@@ -108,7 +108,7 @@ INVARIANTS = (
     ),
     Invariant(
         "I14",
-        "every balance changed by staff has who, why, from where, its transfer and its row in the audit log",
+        "every change of a balance by staff has an actor, a reason, its transfer and its row in the audit log",
         "SELECT (SELECT count(*) FROM correction) + (SELECT count(*) FROM deposit WHERE gateway = 'manual')",
         """SELECT format('correction %s: actor %L, reason %L, %s transfers', c.id, c.actor, c.reason, count(t.id))
              FROM correction c

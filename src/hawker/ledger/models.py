@@ -9,7 +9,7 @@ class House(models.IntegerChoices):
     """The house's own accounts, by fixed id.
 
     They carry no balance: a row that every order touches costs half to three quarters of the
-    throughput (design.md §4); their balance is the sum of their transfers.
+    throughput; their balance is the sum of their transfers.
     """
 
     ESCROW = 1  # charged and neither delivered nor refunded yet

@@ -47,15 +47,21 @@ END_LEASES = """
      WHERE account_id = ANY(%s::bigint[])
 """
 
+PAGES = "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::bigint"
+"""How many pages a table has: the `forget` statements read each page once, a range of pages in one transaction."""
+
 FORGET_BUCKETS = """
     DELETE FROM rate_bucket
-     WHERE name IN (SELECT name FROM rate_bucket WHERE full_at <= clock_timestamp()
-                     ORDER BY name LIMIT %s FOR UPDATE SKIP LOCKED)
+     WHERE ctid = ANY(ARRAY(SELECT ctid FROM rate_bucket
+                             WHERE ctid >= %s::tid AND ctid < %s::tid AND full_at <= clock_timestamp()
+                               FOR UPDATE SKIP LOCKED))
 """
+"""The full buckets on these pages. Rows that a request has locked are skipped, so it waits for no request."""
 
 FORGET_IN_FLIGHT = """
     DELETE FROM in_flight
-     WHERE account_id IN (SELECT account_id FROM in_flight
-                           WHERE NOT clock_timestamp() < ANY(leases)
-                           ORDER BY account_id LIMIT %s FOR UPDATE SKIP LOCKED)
+     WHERE ctid = ANY(ARRAY(SELECT ctid FROM in_flight
+                             WHERE ctid >= %s::tid AND ctid < %s::tid AND NOT clock_timestamp() < ANY(leases)
+                               FOR UPDATE SKIP LOCKED))
 """
+"""The accounts on these pages that have nothing in flight."""

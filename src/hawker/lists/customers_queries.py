@@ -172,6 +172,36 @@ TRANSFERS = ListDeclaration(
             "CASE WHEN t.kind IN ('charge', 'refund', 'delivery') THEN t.reference END",
             own=True,
         ),
+        Column(
+            "service",
+            "Service",
+            TEXT,
+            "CASE WHEN t.kind IN ('charge', 'refund', 'delivery') THEN"
+            " (SELECT s.name FROM orders o JOIN service s ON s.id = o.service_id WHERE o.id = t.reference) END",
+            own=True,
+        ),
+        Column(
+            "gateway",
+            "Gateway",
+            TEXT,
+            "CASE WHEN t.kind = 'deposit' THEN (SELECT d.gateway FROM deposit d WHERE d.id = t.reference) END",
+            own=True,
+        ),
+        Column(
+            "transaction",
+            "Payment",
+            TEXT,
+            "CASE WHEN t.kind = 'deposit' THEN"
+            " (SELECT d.gateway_transaction FROM deposit d WHERE d.id = t.reference) END",
+            own=True,
+        ),
+        Column(
+            "reason",
+            "Reason",
+            TEXT,
+            "CASE t.kind WHEN 'deposit' THEN (SELECT d.reason FROM deposit d WHERE d.id = t.reference)"
+            " WHEN 'correction' THEN (SELECT c.reason FROM correction c WHERE c.id = t.reference) ELSE '' END",
+        ),
         Column("debit", "From account", NUMBER, "t.debit_id"),
         Column("credit", "To account", NUMBER, "t.credit_id"),
         Column("reference", "Reference", NUMBER, "t.reference"),

@@ -120,4 +120,43 @@ AUDIT = ListDeclaration(
     ),
 )
 
-LISTS = (ALERTS, AUDIT)
+JOBS = ListDeclaration(
+    name="jobs",
+    title="Jobs on many subjects",
+    table="job",
+    alias="j",
+    columns=(
+        Column("job", "Job", NUMBER, "j.id"),
+        Column("operation", "Operation", TEXT, "j.operation"),
+        Column("dry_run", "Dry run", ColumnType.FLAG, "j.is_dry_run"),
+        Column("state", "State", TEXT, "j.state"),
+        Column(
+            "by",
+            "By",
+            TEXT,
+            "CASE j.actor_kind WHEN 'system' THEN j.actor_name ELSE j.actor_kind || ':' || j.actor_name END",
+        ),
+        Column("total", "Subjects", NUMBER, "j.total"),
+        Column("done", "Done", NUMBER, "j.done"),
+        Column("refused", "Refused", NUMBER, "j.refused"),
+        Column("created_at", "Created", INSTANT, "j.created_at"),
+        Column("finished_at", "Finished", INSTANT, "j.finished_at"),
+    ),
+    filters=(
+        Filter(
+            "state",
+            "State",
+            FilterType.CHOICE,
+            "The job's state.",
+            "j.state = %(state)s",
+            choices=("waiting", "running", "finished", "stopped"),
+        ),
+        Filter("operation", "Operation", FilterType.TEXT, "The operation's name.", "j.operation = %(operation)s::text"),
+        Filter("created", "Created", FilterType.SPAN, "When it was made.", "j.created_at"),
+    ),
+    sorts=(Sort("job", "Job number", (("j.id", KeyType.NUMBER),), descending=True),),
+    instant="j.created_at",
+    walks=(Walk("all", (Branch("job j", ("j.id",)),), in_place=True),),
+)
+
+LISTS = (ALERTS, AUDIT, JOBS)

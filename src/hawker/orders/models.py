@@ -38,7 +38,7 @@ class Order(models.Model):
     and of how many runs; its `quantity` is that of all of them.
 
     `cancel_requested_at` is a wish that stands: it is carried out as soon as it is known where the order is
-    (actions/cancel.py). `ended_at` is when the order came to its end, from which refills are counted.
+    (cancels/actions.py). `ended_at` is when the order came to its end, from which refills are counted.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -338,7 +338,7 @@ class AttemptKind(models.TextChoices):
 
 
 class AttemptState(models.TextChoices):
-    """How far an attempt is known to have come (reliability.md)."""
+    """How far an attempt is known to have come."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"

@@ -35,7 +35,7 @@ def read_posts(url: str, document: bytes) -> dict[str, Any]:
     )
     trouble = feed.get("bozo_exception") if feed.get("bozo") else None
     if not feed.get("version"):
-        return {"error": "the document is no feed"}
+        return {"error": "the document is not a feed"}
     if trouble is not None and type(trouble).__name__ not in _HARMLESS:
         # What a half document leaves out would come as new posts with the next whole one.
         return {"error": f"the feed is not well-formed: {str(trouble)[:200]}"}

@@ -85,7 +85,7 @@ class Reader:
                     raise TimeoutError(f"it took over {self._seconds:g} s")
                 piece = self._process.stdout.read(count - len(taken))
                 if not piece:
-                    raise EOFError("the reader ended in the middle of it")
+                    raise EOFError("the process that reads it ended early")
                 taken += piece
         return bytes(taken)
 

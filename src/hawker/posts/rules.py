@@ -66,7 +66,7 @@ def check_template(template: str) -> None:
     except ValueError as error:
         raise BadTemplate(f"{template!r} is not an address such as https://feeds.example/{{username}}.xml") from error
     if PLACEHOLDER in parts.netloc or PLACEHOLDER in parts.scheme:
-        raise BadTemplate("{username} must stand behind the host: customers must not choose where we connect to")
+        raise BadTemplate("{username} must come after the host: customers must not choose the host")
     if len(template) > MAX_ADDRESS // 5:
         raise BadTemplate(f"the address must not be longer than {MAX_ADDRESS // 5} characters")
 
@@ -100,7 +100,7 @@ def sift(posts: Sequence[Post], known: Collection[str], *, watched: bool, now: d
     if not watched:
         return Sifted(listed, (), is_early=is_early)
     if len(listed) > 1 and len(fresh) == len(listed):
-        return Sifted(listed, (), "nothing is left of the posts that were seen before", is_early)
+        return Sifted(listed, (), "none of the posts that were seen before is in the feed", is_early)
     if len(fresh) > MAX_NEW:
         return Sifted(listed, (), f"{len(fresh)} new posts at once", is_early)
     return Sifted(listed, fresh, is_early=is_early)

@@ -1,6 +1,6 @@
 """The actions of API v2 as data: what each does, takes and answers. Pages, documents and tests are made of this table.
 
-Source: the seed document, whose examples these are; protocol.md for what it leaves out.
+Source: the examples of tests/wire/seed-api.txt; docs/api.md for what they leave out.
 """
 
 from collections.abc import Mapping
@@ -188,7 +188,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "balance",
         "User balance",
-        "What is left to spend.",
+        "The balance.",
         (),
         {},
         "BalanceReply",

@@ -107,13 +107,13 @@ def _post() -> dict[str, Any]:
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "description": "Stands in for `request_id` of an `add`",
+                "description": "Can replace `request_id` of an `add`",
                 "schema": _kind_schema(REQUEST_ID),
             },
             {
                 "name": "If-None-Match",
                 "in": "header",
-                "description": "The ETag of the list of services that you have; only `services` looks at it",
+                "description": "The ETag of your copy of the list of services; only `services` uses it",
                 "schema": {"type": "string"},
             },
         ],
@@ -150,7 +150,7 @@ def _get() -> dict[str, Any]:
     names = list(dict.fromkeys(action.name for action in reading))
     return {
         "operationId": "read",
-        "summary": "The reading actions; whether this may order too is the operator's setting",
+        "summary": "Actions that only read; the operator can allow orders too",
         "parameters": [
             {"name": "action", "in": "query", "required": True, "schema": {"type": "string", "enum": names}},
             *asked,
@@ -166,11 +166,11 @@ def _responses_of(actions: Iterable[Action]) -> dict[str, Any]:
     names = dict.fromkeys([*(action.reply for action in actions), "Error"])
     return {
         "200": {
-            "description": "The answer, or an error in words",
+            "description": "The answer, or an error",
             "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_LIMIT},
             "content": {"application/json": {"schema": {"anyOf": [ref(name) for name in names]}, "examples": examples}},
         },
-        "304": {"description": "The list of services is the one that If-None-Match names"},
+        "304": {"description": "The list of services has not changed since the ETag in If-None-Match"},
         **{status: {"$ref": f"#/components/responses/{name}"} for status, name in _FAILURES.items()},
     }
 
@@ -181,9 +181,9 @@ _FAILURES = {"413": "TooLarge", "429": "TooManyRequests", "503": "Unavailable"}
 
 def _headers() -> dict[str, Any]:
     docs = {
-        "X-RateLimit-Limit": "Requests that may be made at once and in a minute; where the operator limits them",
+        "X-RateLimit-Limit": "Requests that you can send at once and per minute, if the operator limits them",
         "X-RateLimit-Remaining": "Requests left now",
-        "X-RateLimit-Reset": "The second, in Unix time, by which all of them may be made again",
+        "X-RateLimit-Reset": "The Unix time at which the full limit is available again",
         "Retry-After": "Seconds to wait",
     }
     return {name: {"description": doc, "schema": {"type": "integer"}} for name, doc in docs.items()}
@@ -203,7 +203,7 @@ def _responses() -> dict[str, Any]:
         "TooManyRequests": failure(
             "Too many requests; nothing was done", "too_many_requests", "Retry-After", *_RATE_LIMIT
         ),
-        "Unavailable": failure("The panel is down for a moment; nothing was done", "unavailable"),
+        "Unavailable": failure("The panel is temporarily unavailable; nothing was done", "unavailable"),
     }
 
 

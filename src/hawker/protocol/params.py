@@ -196,7 +196,7 @@ def read_ids(text: str) -> list[str]:
 REQUEST_ID = Param(
     "request_id",
     ParamKind.NAME,
-    "Your own name for this order: sent again, it answers the same order",
+    "Your own id for this order; a repeated request with it returns the same order",
     required=False,
     max_length=128,
 )

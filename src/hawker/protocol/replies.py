@@ -45,7 +45,7 @@ def plain_error_reply(code: str) -> bytes:
 
 
 def services_reply(services: Iterable[OfferedService]) -> bytes:
-    """The `services` array, keys in the seed's order, `dripfeed` after them (protocol.md, Replies)."""
+    """The `services` array, keys in the order of tests/wire/seed-api.txt, then `dripfeed`."""
     return _encode(
         [
             {

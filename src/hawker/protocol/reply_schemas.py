@@ -59,19 +59,19 @@ _STATUS_WORDS = list(dict.fromkeys([*map(str, OrderStatus), *map(str, Subscripti
 STATUS: Mapping[str, Schema] = {
     "charge": _money("What the order costs, after refunds"),
     "start_count": _digits("The count when delivery began; 0 until known"),
-    "status": {"type": "string", "enum": _STATUS_WORDS, "description": "How the order stands"},
+    "status": {"type": "string", "enum": _STATUS_WORDS, "description": "Status of the order"},
     "remains": _digits("What is not delivered yet"),
     "currency": _CURRENCY,
 }
 _OF_PARENTS: Mapping[str, Schema] = {
     "runs": _digits("Drip-feed: how many runs were started"),
-    "posts": _digits("Subscription: for how many posts it has ordered so far"),
+    "posts": _digits("Subscription: number of posts ordered for so far"),
     "expiry": _text("Subscription: its last day, d/m/Y; empty without one"),
     "orders": {**_array(_digits("Order ID")), "description": "Drip-feed and subscription: the orders made so far"},
 }
 
 SCHEMAS: Mapping[str, Schema] = {
-    "Error": _object({"error": _text("What is wrong; the texts are listed below Errors")}),
+    "Error": _object({"error": _text("What is wrong; Errors lists the texts")}),
     "ServicesReply": _array(
         _object(
             {
@@ -97,7 +97,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "StatusesReply": {
         "type": "object",
         "additionalProperties": {"anyOf": [ref("StatusReply"), ref("Error")]},
-        "description": "By each ID as it was asked, its status or its error",
+        "description": "For each ID as you sent it, its status or its error",
     },
     "RefillReply": _object({"refill": _digits("Refill ID")}),
     "RefillsReply": _array(
@@ -109,7 +109,7 @@ SCHEMAS: Mapping[str, Schema] = {
         )
     ),
     "RefillStatusReply": _object(
-        {"status": {"type": "string", "enum": list(map(str, RefillStatus)), "description": "How the refill stands"}}
+        {"status": {"type": "string", "enum": list(map(str, RefillStatus)), "description": "Status of the refill"}}
     ),
     "RefillStatusesReply": _array(
         _object(
@@ -117,7 +117,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 "refill": _asked("Refill ID"),
                 "status": {
                     "anyOf": [{"type": "string", "enum": list(map(str, RefillStatus))}, ref("Error")],
-                    "description": "How the refill stands, or its error",
+                    "description": "Status of the refill, or its error",
                 },
             }
         )
@@ -140,12 +140,12 @@ SCHEMAS: Mapping[str, Schema] = {
                 **STATUS,
                 "created": {"type": "string", "format": "date-time", "description": "When it was placed, in UTC"},
                 "parent": _number("The drip-feed or subscription that it belongs to"),
-                "request_id": _text("Your own name for it"),
+                "request_id": _text("Your own id for it"),
             },
             optional=("parent", "request_id"),
         )
     ),
-    "BalanceReply": _object({"balance": _money("What is left to spend"), "currency": _CURRENCY}),
+    "BalanceReply": _object({"balance": _money("The balance"), "currency": _CURRENCY}),
 }
 """By the names that the table of actions uses."""
 

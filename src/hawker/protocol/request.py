@@ -1,6 +1,6 @@
 """One request as it comes over the wire, read into plain parameters.
 
-Form, multipart, JSON or query string: published clients send all four (protocol.md, Transport).
+Form, multipart, JSON or query string: published clients send all four.
 """
 
 import json
@@ -87,7 +87,7 @@ def _merge(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _read_query(query: bytes) -> Iterator[tuple[str, str]]:
     """Pairs of the query string of a GET. A link that was not escaped is the last parameter: it reaches to
-    the end, whatever its own query holds (protocol.md, Transport).
+    the end, whatever its own query holds.
     """
     unescaped = _UNESCAPED_LINK.search(query)
     if unescaped is None:

@@ -1,6 +1,6 @@
 """The seventeen service types. This table drives parsing, the upstream call, the forms and the documents.
 
-Source: the seed document for the six it shows, protocol.md's table for all.
+Source: tests/wire/seed-api.txt for the six types it shows; the table in docs/api.md has all.
 """
 
 from collections.abc import Mapping
@@ -184,7 +184,7 @@ def read_order_form(service_type: ServiceType, fields: Mapping[str, str]) -> Ord
 
 
 def _check_together(values: Mapping[str, Value]) -> None:
-    """The rules between parameters: protocol.md, below its table of types."""
+    """The rules between parameters: `runs` needs `interval`, a kind of traffic needs its keyword or address."""
     if ("runs" in values) != ("interval" in values):
         raise IncorrectParameter(name="interval" if "runs" in values else "runs")
     needed = _NEEDED_BY_TRAFFIC.get(_whole(values.get("type_of_traffic")) or 0)

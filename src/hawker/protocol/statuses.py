@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class OrderStatus(StrEnum):
-    """Statuses of an order, spelled as clients compare them (protocol.md, Replies)."""
+    """Statuses of an order, spelled as clients compare them."""
 
     PENDING = "Pending"
     IN_PROGRESS = "In progress"
@@ -39,7 +39,7 @@ def _squeezed(text: str) -> str:
 
 _ORDER_WORDS: dict[str, OrderStatus] = {
     **{_squeezed(status): status for status in OrderStatus},
-    # What panels in the wild write instead (protocol.md, last section).
+    # What some panels write instead.
     "cancelled": OrderStatus.CANCELED,
     "cancel": OrderStatus.CANCELED,
     "refunded": OrderStatus.CANCELED,

@@ -1,6 +1,6 @@
 """Reading other panels' answers, which are loose, hostile or both. Nothing uncertain is ever guessed.
 
-Source: protocol.md (last section) for what occurs, reliability.md (table of verdicts) for what it means.
+docs/providers.md has the table of responses and what each means for the order.
 """
 
 import re
@@ -118,7 +118,7 @@ def read_refill(http_status: int, body: bytes) -> Verdict:
 
 
 def read_created(http_status: int, body: bytes, *, id_key: str) -> Verdict:
-    """Classify the answer to a call that creates something, by reliability.md's table.
+    """Classify the answer to a call that creates something, as the table in docs/providers.md says.
 
     Accepted needs HTTP 200, a JSON object, a positive whole `id_key` and no `error`. Rejected needs a
     JSON object with `error`, no `id_key`, and HTTP below 500. All else is Unknown.

@@ -1,7 +1,7 @@
 """Reading what other panels say of subscriptions that they run for us: their status, and the orders they made.
 
-Source: protocol.md (Replies: `posts`, `expiry`, `orders` beside the usual five). What a panel does not name readably
-is not guessed: an order that is not listed by its number cannot be followed.
+A status has `posts`, `expiry` and `orders` beside the usual five keys (docs/subscriptions.md). What a panel does not
+name readably is not guessed: an order that is not listed by its number cannot be followed.
 """
 
 from collections.abc import Collection, Sequence

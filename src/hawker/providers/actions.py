@@ -8,10 +8,10 @@ from typing import Protocol
 
 from django.db import IntegrityError, transaction
 
+from hawker.core.counters import count
 from hawker.core.redaction import know
 from hawker.core.settings import settings
 from hawker.core.sql import ask, in_transaction
-from hawker.core.tallies import count
 from hawker.protocol.upstream import (
     MAX_ANSWER_BYTES,
     Unreadable,
@@ -163,7 +163,7 @@ def add_provider(
     if currency != settings().currency and exchange_rate == "1":
         raise BadProvider(
             f"the provider's balance is in {currency}, this panel's in {settings().currency}: "
-            f"say what one {currency} is worth with --exchange-rate"
+            f"give the exchange rate, the value of one {currency}"
         )
     try:
         with transaction.atomic():
@@ -180,7 +180,7 @@ def add_provider(
                 created_at=now,
             )
     except IntegrityError as error:
-        raise ProviderExists(f"there is a provider called {access.name!r} already") from error
+        raise ProviderExists(f"a provider called {access.name!r} already exists") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def move_provider(provider: Provider, access: ProviderAccess, *, url: str, curre
     Costs, charges and the low mark are in the provider's currency: a change of it is another provider.
     """
     if currency != provider.currency:
-        raise BadProvider(f"the balance there is in {currency}, this provider's in {provider.currency}: add it anew")
+        raise BadProvider(f"the balance there is in {currency}, not in {provider.currency}: add it as a new provider")
     with transaction.atomic():
         in_transaction(lambda cursor: ask(cursor, queries.LOCK_SEALING))
         Provider.objects.filter(id=provider.id).update(

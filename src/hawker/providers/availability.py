@@ -145,7 +145,9 @@ def note_signs(cursor: Cursor, signs: Mapping[int, Sequence[Sign]], *, now: date
         for kind in over:
             write_closed(cursor, kind, [subject_of(name)], by="the provider answers again", now=now)
         if after.retry_at is not None and after.retry_at != before.retry_at:
-            text = f"{after.failures} calls in a row failed: no orders before {after.retry_at:%H:%M:%S} UTC, then one"
+            text = (
+                f"{after.failures} consecutive calls failed: no orders before {after.retry_at:%H:%M:%S} UTC, then one"
+            )
             raised.append(Raised(AlertKind.BREAKER_OPEN, subject_of(name), text))
     return raised
 

@@ -1,16 +1,23 @@
 """Our balance at a provider: when to ask for it, and what its answer means."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from hawker.alerts.actions import Raised, write_closed
 from hawker.alerts.models import AlertKind
 from hawker.core.money import format_micros
-from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.core.sql import Cursor, ask, in_transaction, read_rows
 from hawker.providers import queries
 from hawker.providers.availability import Pace, resume_within, subject_of, take_call
 
 FUNDS_SECONDS = 60
 """How often a provider that says we have too little is asked whether that has changed."""
+
+KEEP_READINGS = timedelta(days=31)
+"""Evidence for unknown orders rests on the readings just before and just after them. A trigger refuses to delete any
+of the last 30 days; a day more here, so that the clocks need not agree."""
+
+_THINNED_AT_ONCE = 2_000
 
 
 def claim_checks(*, now: datetime) -> list[int]:
@@ -56,3 +63,20 @@ def find_purse(cursor: Cursor, provider_id: int) -> tuple[str, str] | None:
     """The provider's name, and the currency of our balance there."""
     row = ask(cursor, queries.READ_PURSE, (provider_id,)).fetchone()
     return None if row is None else (row[0], row[1])
+
+
+def thin_readings(*, now: datetime) -> int:
+    """Delete the readings that are older than KEEP_READINGS, all but the last of each day (UTC). Returns how many.
+
+    In small transactions. Nothing reads what is deleted but the evidence for an order that is unknown for longer than
+    that, and its own evidence was written down when it was looked at. Raises Unavailable.
+    """
+    before, deleted = now - KEEP_READINGS, 0
+    for (provider_id,) in read_rows(queries.PROVIDERS, ()):
+        while fell := in_transaction(partial(_thin, provider_id, before)):
+            deleted += fell
+    return deleted
+
+
+def _thin(provider_id: int, before: datetime, cursor: Cursor) -> int:
+    return ask(cursor, queries.THIN_READINGS, (provider_id, before, _THINNED_AT_ONCE)).rowcount

@@ -12,16 +12,16 @@ from urllib.parse import urlencode
 
 import httpcore2
 
+from hawker.core.counters import count, measure
 from hawker.core.failpoints import any_armed, failpoint
 from hawker.core.redaction import GONE, forms_of, without
-from hawker.core.tallies import count, measure
 from hawker.providers.errors import CallFailed, CannotConnect
 from hawker.providers.rules import Address, ProviderUrl, is_public, not_public
 
 CONNECT_SECONDS = 10.0
 DEADLINE_SECONDS = 30.0
 IDLE_SECONDS = 3.0
-"""A connection idle for longer is not trusted with an `add`: the peer may be closing it (reliability.md)."""
+"""A connection idle for longer is not trusted with an `add`: the peer may be closing it."""
 
 MAX_REPLY_BYTES = 2 * 1024 * 1024
 """Of anything but a catalogue. A hundred statuses with all their children take less; ten megabytes of empty lists take
@@ -59,7 +59,7 @@ class ProviderClient:
     """An open HTTP/1.1 connection to one host."""
 
     def __init__(self, url: ProviderUrl, stream: httpcore2.AsyncNetworkStream, name: str = "") -> None:
-        """`name` is under which provider its calls are counted (core/tallies.py)."""
+        """`name` is under which provider its calls are counted (core/counters.py)."""
         self._url = url
         self._stream = stream
         self._name = name
@@ -146,7 +146,7 @@ class ProviderClient:
                 return await self._exchange(request, max_bytes)
         except TimeoutError as error:
             await self.close()
-            raise CallFailed(f"no whole answer within {deadline_seconds:g} s") from error
+            raise CallFailed(f"no complete response within {deadline_seconds:g} s") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
             await self.close()
             raise CallFailed(f"{type(error).__name__}: {error}") from error

@@ -16,7 +16,7 @@ from hawker.providers import queries
 from hawker.providers.models import Provider
 
 MAX_PRICE_JUMP = 2
-"""A cost that more than doubles or halves between imports is held for the operator's eye (reliability.md)."""
+"""A cost that more than doubles or halves between imports is left as it was until the operator accepts it."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,9 @@ def import_services(
             known = routes[row.service]
             jumped = next((route.cost_rate for route in known if jumps(route.cost_rate, row.rate)), None)
             if len(rate.partition(".")[0]) > 9:
-                report.skipped.append(Unreadable(str(row.service), f"the rate {row.rate} is beyond all prices"))
+                report.skipped.append(
+                    Unreadable(str(row.service), f"the rate {row.rate} is above the highest possible rate")
+                )
             elif not known:
                 fresh.append(_new(provider, row, headings[row.category.casefold()], rate, now))
             elif jumped is not None and not accept_price_jumps:

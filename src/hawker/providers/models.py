@@ -97,7 +97,10 @@ class Restore(models.Model):
 
 
 class BalanceReading(models.Model):
-    """What a provider said of our balance there, and by how much it was less than we can explain. Append-only."""
+    """What a provider said of our balance there, and by how much it was less than we can explain.
+
+    Never changed. Of what is older than 30 days, the last reading of each day is kept and the others are deleted.
+    """
 
     id = models.BigAutoField(primary_key=True)
     provider = models.ForeignKey(Provider, models.PROTECT, related_name="readings")

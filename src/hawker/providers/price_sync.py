@@ -66,7 +66,7 @@ def sync_prices(provider_id: int, offered: Sequence[UpstreamService], *, now: da
         if changes.routes:
             ask(cursor, queries.FOLLOW_ROUTES, tuple(map(list, zip(*changes.routes, strict=True))))
         if not changes.held:
-            write_closed(cursor, AlertKind.PRICE_JUMP, [subject_of(name)], by="no price jumps any more", now=now)
+            write_closed(cursor, AlertKind.PRICE_JUMP, [subject_of(name)], by="no price jumps", now=now)
             return sorted(changes.touched), []
         more = f" and {len(changes.held) - _NAMED} more" if len(changes.held) > _NAMED else ""
         text = f"held for a person: {', '.join(changes.held[:_NAMED])}{more}"

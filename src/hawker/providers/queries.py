@@ -105,6 +105,19 @@ INSERT_READING = """
     INSERT INTO balance_reading (provider_id, at, balance_micros, unexplained_micros) VALUES (%s, %s, %s, %s)
 """
 
+PROVIDERS = "SELECT id FROM provider ORDER BY id"
+
+THIN_READINGS = """
+    DELETE FROM balance_reading
+     WHERE id IN (SELECT r.id FROM balance_reading r
+                   WHERE r.provider_id = %s AND r.at < %s
+                     AND EXISTS (SELECT FROM balance_reading later
+                                  WHERE later.provider_id = r.provider_id AND (later.at, later.id) > (r.at, r.id)
+                                    AND later.at < date_trunc('day', r.at, 'UTC') + interval '1 day')
+                   LIMIT %s)
+"""
+"""Deletes a provider's readings before a moment, all but the last of each day (UTC). A trigger refuses any other."""
+
 FOLLOW_SERVICES = """
     UPDATE service s
        SET rate = f.rate, minimum = f.minimum, maximum = f.maximum, refill = f.refill, cancel = f.cancel,

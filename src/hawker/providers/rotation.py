@@ -40,7 +40,7 @@ def rotate(renew: Callable[[Keyring], Keyring], *, actor: Actor, now: datetime) 
         lost = [str(row[1]) for row in rows if opened[row[0]] is None]
         if lost:
             raise CannotRotate(
-                f"the key of {', '.join(lost)} was sealed under another secret: bring that back, or enter the key "
+                f"the key of {', '.join(lost)} was encrypted with another secret: restore that secret, or set the key "
                 "again with `hawker provider set`; nothing was changed"
             )
         fresh = not _is_cut_off(cursor, ring, [row[2] for row in rows])

@@ -76,11 +76,11 @@ def read_provider_url(text: str, *, allow_private: bool) -> ProviderUrl:
     if "@" in parts.netloc or parts.fragment:
         raise BadProvider("the address must not hold a user name, password or fragment")
     if parts.scheme == "http" and not allow_private:
-        raise BadProvider("the address must begin with https:// (the key travels with every call)")
+        raise BadProvider("the address must begin with https:// (every call contains the key)")
     host = _read_host(parts.hostname, allow_private=allow_private)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not _TARGET.fullmatch(target):
-        raise BadProvider("what stands behind the host must be written in ASCII, with % where that needs it")
+        raise BadProvider("the part after the host must be ASCII, percent-encoded where needed")
     tls = parts.scheme == "https"
     return ProviderUrl(tls, host, port or (443 if tls else 80), target)
 
@@ -89,14 +89,14 @@ def _read_host(text: str, *, allow_private: bool) -> str:
     """The host as it is looked up and dialled: an address in its one plain form, or a name in ASCII.
 
     Resolvers also take `2130706433`, `0x7f.1` and `0177.0.0.1` for addresses, each in its own way: whoever needs
-    them hides something. A name's addresses are checked where it is resolved, at every connection (line.py).
+    them hides something. A name's addresses are checked where it is resolved, at every connection (http_client.py).
     """
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return _read_name(text, allow_private=allow_private)
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
-        raise BadProvider(f"{text!r}: an address with a zone leads nowhere but to this machine's own links")
+        raise BadProvider(f"{text!r}: an address with a zone is possible only on this machine's own network")
     if not allow_private and not is_public(address):
         raise BadProvider(not_public(text, str(address)))
     return str(address)
@@ -127,8 +127,7 @@ def _is_address(text: str) -> bool:
 def not_public(host: str, where: str) -> str:
     """The sentence for a host that leads to an address which is not public."""
     return (
-        f"{host} leads to {where}, which is not a public address; a panel of one's own "
-        "network has to be added with --allow-private"
+        f"{host} leads to {where}, which is not a public address; use --allow-private for a panel in your own network"
     )
 
 
@@ -136,7 +135,7 @@ def is_public(address: Address) -> bool:
     """Whether an address is somebody's on the public internet, also after undoing every way to dress one up.
 
     `is_global` alone lets IPv4 addresses through inside NAT64, 6to4 and mapped ones, and counts site-local addresses
-    and some multicast ranges as global (reliability.md, Security). So for IPv6 it is the other way round: nothing
+    and some multicast ranges as global. So for IPv6 it is the other way round: nothing
     but global unicast is let through, and NAT64 and mapped addresses by what they carry.
     """
     if isinstance(address, ipaddress.IPv4Address):

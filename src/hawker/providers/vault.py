@@ -69,7 +69,9 @@ def unseal(sealed: bytes | memoryview) -> str:
         _known_keyring.cache_clear()
         key = _known_keyring().unseal(sealed)
     if key is None:
-        raise BadProvider("the provider's key was sealed under another secret: bring that back, or enter the key again")
+        raise BadProvider(
+            "the provider's key was encrypted with another secret: restore that secret, or set the key again"
+        )
     return key
 
 

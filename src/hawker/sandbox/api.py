@@ -1,4 +1,4 @@
-"""API v2 itself: one readable request in, one answer out, shapes as the seed document shows them."""
+"""API v2 itself: one readable request in, one answer out, shapes as tests/wire/seed-api.txt shows them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The same answers in the loose forms of the wild: other types, other case, extra keys. All still readable.
 
-Source: protocol.md, last section. What a tolerant client could not read with certainty is not made
+These forms occur at real panels. What a tolerant client could not read with certainty is not made
 here: it belongs to the other faults.
 """
 

@@ -40,7 +40,7 @@ def status_text(panel: Panel, order: SandboxOrder, tick: int) -> str:
     """The order's `status` object as JSON: `{charge,start_count,status,remains,currency}`.
 
     A drip-feed adds `runs` (started so far) and `orders`, a subscription `posts` (ordered for so far),
-    `expiry` (d/m/Y or empty) and `orders`: strings, and lists of ids as strings (protocol.md, Replies).
+    `expiry` (d/m/Y or empty) and `orders`: strings, and lists of ids as strings, as docs/api.md shows them.
     """
     view = view_of(panel, order, tick)
     text = status_object(

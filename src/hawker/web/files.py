@@ -18,7 +18,7 @@ ASK_AGAIN = "public, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class StaticFile:
     """The bytes of a file and what is said with them."""
 
     body: bytes
@@ -37,7 +37,6 @@ class File:
         response = HttpResponse(status=304) if tag in named or "*" in named else HttpResponse(self.body)
         response["ETag"] = tag
         response["Cache-Control"] = self.cache_control
-        response["X-Content-Type-Options"] = "nosniff"
         if response.status_code == 200:
             response["Content-Type"] = self.content_type
             response["Content-Length"] = str(len(self.body))
@@ -46,10 +45,10 @@ class File:
         return response
 
 
-STYLE = File(Path(__file__).with_name("style.css").read_bytes(), "text/css; charset=utf-8", A_YEAR)
+STYLE = StaticFile(Path(__file__).with_name("style.css").read_bytes(), "text/css; charset=utf-8", A_YEAR)
 STYLE_PATH = f"/assets/style-{STYLE.digest}.css"
 
-OPENAPI = File(
+OPENAPI = StaticFile(
     json.dumps(build_document(version=version("hawker")), ensure_ascii=False, separators=(",", ":")).encode(),
     "application/json",
     ASK_AGAIN,

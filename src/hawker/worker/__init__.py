@@ -1,5 +1,5 @@
 """The sweeps that run beside the front doors: dispatch, poll, leases. Coarse jobs on procrastinate.
 
 The engine only says when to sweep, on how many machines, and again after a death. What guards an order
-are its attempt and work rows: every engine re-runs a dead worker's job (reliability.md).
+are its attempt and work rows: every job queue runs a dead worker's job again.
 """

@@ -1,6 +1,6 @@
 """Asking one provider about what is due there, a hundred a call: statuses, refills, cancels.
 
-None of these makes anything upstream, so each may be asked again (reliability.md).
+None of these makes anything upstream, so each may be repeated.
 """
 
 import asyncio

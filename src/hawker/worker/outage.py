@@ -36,7 +36,7 @@ class Outage(logging.Filter):
         self._noted_at = time.monotonic()
         if self._since is None:
             self._since = self._noted_at
-            log.warning("the database is away: waiting for it", why=" ".join(str(why).split())[:300])
+            log.warning("the database is unavailable: waiting for it", why=" ".join(str(why).split())[:300])
 
     def engine_began(self) -> None:
         """The engine has its connections."""

@@ -10,8 +10,8 @@ from procrastinate import PsycopgConnector, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 
-from hawker.core.collector import tune_collector
-from hawker.health.tallies import keep_counting
+from hawker.core.garbage_collection import tune_garbage_collector
+from hawker.health.counter_store import keep_writing_counts
 from hawker.worker.outage import outage
 from hawker.worker.sweeps import sweeps, worker_name
 from hawker.worker.threads import in_thread
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 def run_worker() -> None:
     """Run until SIGTERM or SIGINT; then claim nothing more, settle what is in flight, and return."""
-    tune_collector()
+    tune_garbage_collector()
     asyncio.run(_run())
 
 
@@ -40,7 +40,7 @@ async def _run() -> None:
         loop.add_signal_handler(name, stop.set)
     for handler in logging.getLogger().handlers:
         handler.addFilter(outage)
-    beside = [asyncio.create_task(keep_counting(in_thread)), asyncio.create_task(outage.keep_watching())]
+    beside = [asyncio.create_task(keep_writing_counts(in_thread)), asyncio.create_task(outage.keep_watching())]
     wait = _FIRST_WAIT
     while not stop.is_set():
         started = loop.time()

@@ -17,9 +17,9 @@ import structlog
 from hawker.alerts.actions import Raised, raise_alerts
 from hawker.alerts.models import AlertKind
 from hawker.core.clock import Clock
+from hawker.core.counters import count
 from hawker.core.errors import Unavailable
 from hawker.core.failpoints import failpoint
-from hawker.core.tallies import count
 from hawker.orders import Claim, NotSent, Outcome, claim_dispatches, claim_refills, disown_claim, settle_attempts
 from hawker.orders.models import WorkKind
 from hawker.protocol.upstream import Accepted, Rejected, Unknown, Verdict, read_add, read_refill
@@ -199,7 +199,7 @@ class DispatchSweep:
         failpoint("send-before-write")
         # The last thing before the write: whatever held this process up until here is counted.
         if self._is_late(claimed_at):
-            return Outcome(claim.attempt_id, NotSent(f"claimed over {CLAIM_SECONDS:g} s before it could be sent"))
+            return Outcome(claim.attempt_id, NotSent(f"claimed more than {CLAIM_SECONDS:g} s before it could be sent"))
         self.sent += 1
         try:
             answer = await line.call({"key": self._access.key, **claim.fields})
@@ -208,7 +208,7 @@ class DispatchSweep:
         except Exception as error:
             log.exception("a call failed in a way that no rule knows", provider=self._access.name)
             await line.close()
-            return Outcome(claim.attempt_id, Unknown(f"{type(error).__name__} while the call was made"))
+            return Outcome(claim.attempt_id, Unknown(f"{type(error).__name__} during the call"))
         head = answer.body[:_BODY_HEAD].decode("utf-8", "replace").replace("\0", "�")
         verdict: Verdict | NotSent = self._errand.read(answer.http_status, answer.body)
         if self._access.gate_not_sent and isinstance(verdict, Unknown) and verdict.pause:
@@ -255,7 +255,7 @@ class DispatchSweep:
 
     async def _give_up_on(self, outcome: Outcome) -> None:
         """Tell a person. The attempt becomes unknown when its lease ends, and is never sent again."""
-        text = f"its answer could not be written: {type(outcome.verdict).__name__}, {outcome.body_head[:_LOGGED]}"
+        text = f"the response could not be stored: {type(outcome.verdict).__name__}, {outcome.body_head[:_LOGGED]}"
         with contextlib.suppress(Unavailable):
             alert = Raised(AlertKind.UNSETTLED, f"attempt {outcome.attempt_id}", text)
             await in_thread(raise_alerts, [alert], now=self._clock.now())

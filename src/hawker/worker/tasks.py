@@ -16,18 +16,25 @@ from hawker.core.errors import Unavailable
 from hawker.core.settings import settings
 from hawker.health.check import check_when_due
 from hawker.limits.actions import forget_full
+from hawker.operations.jobs import advance_job, find_open_jobs, forget_jobs
+from hawker.operations.once import forget_runs
 from hawker.orders import forget_requests
 from hawker.orders.models import WorkKind
+from hawker.providers.balances import thin_readings
 from hawker.worker.outage import outage
 from hawker.worker.sweeps import sweeps
 from hawker.worker.threads import in_thread
-from hawker.worker.upkeep import check_balances, move_orders, sync, watch
+from hawker.worker.upkeep import check_balances, forget_engine_jobs, move_orders, sync, watch
 
 PULSE = "hawker.pulse"
 PULSE_LOCK = "pulse"
 UPKEEP = "hawker.upkeep"
 SYNC = "hawker.sync_prices"
 FORGET = "hawker.forget_limits"
+JOBS = "hawker.find_jobs"
+
+JOB_SLICE = 100
+"""How many subjects of a job are done before other sweeps of the worker have their turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -104,10 +111,11 @@ def _check() -> None:
         connection.close()
 
 
-@app.periodic(cron="*/5 * * * *", periodic_id="forget")
+@app.periodic(cron="* * * * *", periodic_id="forget")
 @app.task(name=FORGET, queueing_lock=FORGET, queue="sweep")
 async def forget_limits(timestamp: int = 0) -> None:
-    """Every five minutes: delete the counts of limits that say nothing any more."""
+    """Every minute: delete the counts of limits that say nothing any more. A count lives for a minute itself, so the
+    tables hold what two or three minutes bring."""
     del timestamp
     try:
         await in_thread(forget_full)
@@ -115,15 +123,55 @@ async def forget_limits(timestamp: int = 0) -> None:
         outage.note(error)
 
 
-@app.periodic(cron="23 4 * * *", periodic_id="forget-requests")
-@app.task(name="hawker.forget-requests", queueing_lock="hawker.forget-requests", queue="sweep")
-async def forget_old_requests(timestamp: int = 0) -> None:
-    """Every night: forget request ids that are older than their days."""
+@app.periodic(cron="* * * * * */5", periodic_id="jobs", queueing_lock=JOBS)
+@app.task(name=JOBS, queueing_lock=JOBS, queue="sweep")
+async def find_jobs(timestamp: int = 0) -> None:
+    """Every five seconds: carry on the jobs on many subjects that nobody is at work on."""
     del timestamp
-    before = sweeps.clock.now() - timedelta(days=settings().request_id_days)
     try:
-        forgotten = await in_thread(forget_requests, before=before)
+        open_jobs = await in_thread(find_open_jobs)
     except Unavailable as error:
         outage.note(error)
         return
-    log.info("request ids forgotten", count=forgotten, before=before.isoformat())
+    for job_id in open_jobs:
+        with suppress(exceptions.AlreadyEnqueued):
+            await run_job.configure(queueing_lock=f"job:{job_id}").defer_async(job_id=job_id)
+
+
+@app.task(name="hawker.job", queue="sweep")
+async def run_job(job_id: int) -> None:
+    """Do the next subjects of a job. Two workers may be at it: each takes subjects that no other has."""
+    try:
+        done = await in_thread(advance_job, job_id, now=sweeps.clock.now(), limit=JOB_SLICE)
+    except Unavailable as error:
+        outage.note(error)
+        return
+    if done == JOB_SLICE:
+        # At once, and not with the next look: what is asked for is to be done soon, and other sweeps have their turn.
+        with suppress(exceptions.AlreadyEnqueued):
+            await run_job.configure(queueing_lock=f"job:{job_id}").defer_async(job_id=job_id)
+
+
+@app.periodic(cron="23 4 * * *", periodic_id="retention")
+@app.task(name="hawker.retention", queueing_lock="hawker.retention", queue="sweep")
+async def delete_old_rows(timestamp: int = 0) -> None:
+    """Every night: delete what is kept for some time only (the table of docs/operations.md)."""
+    del timestamp
+    now = sweeps.clock.now()
+    try:
+        requests = await in_thread(forget_requests, before=now - timedelta(days=settings().request_id_days))
+        readings = await in_thread(thin_readings, now=now)
+        engine_jobs = await in_thread(forget_engine_jobs, before=now - timedelta(days=1))
+        operation_ids = await in_thread(forget_runs, now=now)
+        jobs = await in_thread(forget_jobs, now=now)
+    except Unavailable as error:
+        outage.note(error)
+        return
+    log.info(
+        "old rows deleted",
+        request_ids=requests,
+        balance_readings=readings,
+        engine_jobs=engine_jobs,
+        operation_ids=operation_ids,
+        jobs=jobs,
+    )

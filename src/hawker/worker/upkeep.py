@@ -1,16 +1,19 @@
 """What has to be looked after beside the orders that are due: failover, balances, unknowns that stay."""
 
 import asyncio
+from datetime import datetime
 
 import structlog
 
 from hawker.core.clock import Clock
 from hawker.core.errors import Unavailable
+from hawker.core.sql import ask, in_transaction
 from hawker.orders import look_again, move_stranded, record_balance, watch_unknowns
 from hawker.providers.actions import Opener, ProviderAccess, ask_balance, ask_services, read_access
 from hawker.providers.balances import claim_checks
 from hawker.providers.errors import BadProvider, CallFailed, CannotConnect, NoSuchProvider
 from hawker.providers.price_sync import claim_syncs, sync_prices
+from hawker.worker import queries
 from hawker.worker.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -67,3 +70,8 @@ async def sync(clock: Clock, opener: Opener) -> None:
 async def watch(clock: Clock) -> None:
     """Tell a person of what stays unknown for too long. Raises Unavailable."""
     await in_thread(watch_unknowns, now=clock.now())
+
+
+def forget_engine_jobs(*, before: datetime) -> int:
+    """Delete the jobs of workers that were killed before this moment. Returns how many. Raises Unavailable."""
+    return in_transaction(lambda cursor: ask(cursor, queries.FORGET_JOBS, (before, 10_000)).rowcount)

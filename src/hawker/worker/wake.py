@@ -19,7 +19,7 @@ class Waker:
     """Asks for a pulse at once after orders were placed, at most once every QUIET_SECONDS.
 
     It is a hint: a pulse that is lost here comes by the clock within a second. It is sent after the
-    COMMIT of the orders, never in it: a NOTIFY inside would cost half of the throughput (design.md §4).
+    COMMIT of the orders, never in it: a NOTIFY inside would cost half of the throughput.
     """
 
     def __init__(self) -> None:

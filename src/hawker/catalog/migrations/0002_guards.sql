@@ -15,7 +15,7 @@ CREATE TRIGGER route_bumps_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE 
     FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 
 -- At its COMMIT a change waits for the batches that are placing orders (they hold this lock shared, see
--- orders/queries.py), so once a new price is committed no order with the old one can follow it.
+-- the queries of orders/), so once a new price is committed no order with the old one can follow it.
 CREATE FUNCTION wait_for_placing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(1214347115);

@@ -1,7 +1,7 @@
 """What a parent of orders (a drip-feed, a subscription) is to the verbs that all orders share.
 
 A parent is bought through its children only, so a cancel of it is the business of the module that
-makes the children. This is the shape in which the two talk; actions/cancel.py holds the table of who is who.
+makes the children. This is the shape in which the two talk; cancels/actions.py holds the table of who is who.
 """
 
 from collections.abc import Sequence

@@ -44,7 +44,7 @@ def release_orders(
         if held:
             if at_a_loss:
                 ask(cursor, queries.ACCEPT_LOSS, (now, list(held)))
-            what = "to be sent at any cost" if at_a_loss else "to be looked at again"
+            what = "to be sent regardless of cost" if at_a_loss else "to be checked again"
             events = [
                 NewOrderEvent(
                     order, state, state, f"{what if state is State.QUEUED else 'to go on'} ({hold}): {reason}"

@@ -89,7 +89,9 @@ def _flip(order_id: int, state: State, answer: UpstreamStatus) -> NewOrderEvent 
     told = state_of(answer.status)
     if not (is_finished(state) and is_finished(told)) or told is state:
         return None
-    return NewOrderEvent(order_id, state, state, f"it ended {state.value}, and now the provider says {answer.status}")
+    return NewOrderEvent(
+        order_id, state, state, f"it ended {state.value}, and the provider now reports {answer.status}"
+    )
 
 
 def _is_news(reading: PollReading) -> bool:

@@ -33,7 +33,7 @@ CREATE TRIGGER orders_terms_stay BEFORE UPDATE ON orders
 CREATE TRIGGER orders_stay BEFORE DELETE OR TRUNCATE ON orders
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- reliability.md: the moves of an attempt; unknown is left only with evidence.
+-- The moves of an attempt; unknown is left only with evidence.
 CREATE FUNCTION check_attempt_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.state || '>' || NEW.state NOT IN (

@@ -159,7 +159,7 @@ def _write_parents(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now
 
 
 def _write_drips(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:
-    """Drip-feeds are charged here and sent run by run (actions/drip.py)."""
+    """Drip-feeds are charged here and sent run by run (drip_feeds/actions.py)."""
     rows = [
         (
             order_id,

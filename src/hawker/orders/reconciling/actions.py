@@ -177,11 +177,11 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     """The first of an unknown's windows that can be looked at."""
     if survey.restored_at is not None and doubt.started_at <= survey.restored_at:
         # The panel may have cleared it up and sent it again, even to another provider: no window here tells.
-        return Later("the panel was restored from a backup after it", person=True)
+        return Later("the panel was restored from a backup after the send", person=True)
     if not survey.scans:
-        return Later("the provider's numbers may not be looked at (reconcile_scan)", person=True)
+        return Later("scans are disabled for this provider (reconcile_scan)", person=True)
     if now < doubt.ended_at:
-        return Later("it may still be under way")
+        return Later("the request may still be in progress")
     before, after = survey.before[doubt.attempt_id], survey.after[doubt.attempt_id]
     windows = windows_of(doubt, before, after)
     if isinstance(windows, Later):
@@ -189,13 +189,13 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     sizes = []
     for window in windows:
         if survey.first_sending is not None and survey.first_sending <= window.high.done_at:
-            return Later("another order of ours is under way in its window")
+            return Later("another order of ours in its window is still in progress")
         candidates, known = _contents(cursor, survey, window, MAX_CANDIDATES)
         if candidates is not None:
             controls = _controls(cursor, survey, doubt, window, [*before, *after], _room(candidates))
             return Case(doubt.attempt_id, window, candidates, controls, known)
         sizes.append(window.numbers)
-    return Later(f"its window holds {' or '.join(map(str, sizes))} numbers, more than may be asked about", person=True)
+    return Later(f"its window has {' or '.join(map(str, sizes))} numbers, more than one scan may ask for", person=True)
 
 
 def _room(candidates: Sequence[int]) -> int:
@@ -266,7 +266,9 @@ def _cut_to_pace(cursor: Cursor, plan: ReconcilePlan, survey: _Survey, notes: _N
     kept = [case for case in plan.cases if _key(case.window) in plan.calls]
     for doubt in survey.doubts:
         if any(case.attempt_id == doubt.attempt_id for case in plan.cases if case not in kept):
-            notes.later(doubt, Later("the provider's minute is used up"), wait=timedelta(seconds=15))
+            notes.later(
+                doubt, Later("the provider's rate limit is used up for this minute"), wait=timedelta(seconds=15)
+            )
     plan.cases = kept
 
 

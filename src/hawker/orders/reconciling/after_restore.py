@@ -48,7 +48,7 @@ def hold_restored(*, taken_at: datetime, now: datetime) -> Restored:
     """In one transaction: pause every provider, and hold all that may have been sent since `taken_at`.
 
     Orders that wait to be sent, or are being sent, become `unknown`; so do refills. Drip-feeds with a run overdue
-    and subscriptions to feeds are held. Reconciling leaves all of them to a person (actions/reconcile.py), and
+    and subscriptions to feeds are held. Reconciling leaves all of them to a person (reconciling/actions.py), and
     binds nothing by guess that fell into the time between. Nothing else may work on the database meanwhile. Raises
     Unavailable.
     """
@@ -58,7 +58,7 @@ def hold_restored(*, taken_at: datetime, now: datetime) -> Restored:
         ask(cursor, queries.INSERT_RESTORE, (taken_at, now))
         parameters = (FOREVER, PauseKind.MANUAL.value, f"{why}: see docs/operations.md before it is resumed")
         paused = [row[0] for row in ask(cursor, queries.PAUSE_ALL, parameters)]
-        _note_unknown(cursor, f"{why}: the panel may have cleared it up since", now)
+        _note_unknown(cursor, f"{why}: the panel may have resolved it since", now)
         doubt = Unknown(f"{why}: the panel may have sent it since")
         _doubt(cursor, [row[0] for row in ask(cursor, queries.FIND_SENDING)], doubt, now)
         orders = _doubt_orders(cursor, doubt, now)

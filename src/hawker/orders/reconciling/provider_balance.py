@@ -111,9 +111,9 @@ def weigh_balance(
     before = ask(cursor, queries.LAST_READING, (provider_id, started_at - timedelta(seconds=ANSWER_SECONDS))).fetchone()
     after = ask(cursor, queries.FIRST_READING, (provider_id, ended_at)).fetchone()
     if before is None or after is None:
-        return BalanceEvidence("no balance is known from before and after")
+        return BalanceEvidence("no balance reading before and after it")
     if ask(cursor, queries.HAS_RELAYS, (provider_id, before[0])).fetchone() is not None:
-        return BalanceEvidence("the balance tells nothing: the provider runs a subscription")
+        return BalanceEvidence("the balance is not conclusive: the provider runs a subscription")
     moved = moved_between(cursor, provider_id, before[0], after[0], without_attempt=attempt_id)
     fell = before[1] - after[1]
     text = (

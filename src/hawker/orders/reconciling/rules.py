@@ -34,7 +34,7 @@ class NumberScan:
     """What one look at a window found.
 
     `orphans` are orders under our key that belong to nothing of ours, `strays` such orders outside of every window,
-    where none should be; `unclear` numbers were not answered clearly; `known` are our orders in the window.
+    where none should be; `unclear` numbers got an unclear response; `known` are our orders in the window.
     """
 
     window: Window
@@ -89,29 +89,29 @@ def judge(
     decides nothing, but it can forbid.
     """
     if look.unclear:
-        return Later(f"{look.unclear} numbers were not answered clearly")
+        return Later(f"{look.unclear} order numbers got an unclear response")
     if look.strays:
-        return Later(f"something else orders under our key: {_numbers(look.strays)}", person=True)
+        return Later(f"another program orders with our key: {_numbers(look.strays)}", person=True)
     if look.orphans and relayed:
-        return Later("an orphan may be of a subscription that the provider runs", person=True)
+        return Later("an orphan may belong to a subscription that the provider runs", person=True)
     rivals = [other for other in others if look.window.overlaps(other.started_at, other.ended_at)]
     if look.orphans:
         judged = _judge_orphans(doubt, look, rivals, currency, charged)
         if judged is not None:
             return judged
     if not look.window.whole:
-        return Later("the window that would prove that it was not made holds too many numbers", person=True)
+        return Later("the window is too wide to prove that the order was not made", person=True)
     if sample < GROWTH_SAMPLE:
-        return Later(f"only {sample} orders around it show how the numbers grow", person=True)
+        return Later(f"only {sample} known orders around the window show that numbers grow", person=True)
     if doubt.resends >= MAX_RESENDS:
         return Later(f"{doubt.resends} attempts of this order were not made before", person=True)
     if empty_since is None or now - empty_since < SECOND_LOOK:
-        return Later("no orphan at the first look")
+        return Later("no orphan in the first scan")
     if charged:
-        return Later("no orphan, but the balance says that it was charged", person=True)
-    own = " of its own" if look.orphans else ""
+        return Later("no orphan, but the balance shows that the order was charged", person=True)
+    own = " that matches" if look.orphans else ""
     return NotMade(
-        f"no orphan{own} between {look.window.low.upstream_id} and {look.window.high.upstream_id}, seen twice"
+        f"no orphan{own} between {look.window.low.upstream_id} and {look.window.high.upstream_id}, in two scans"
     )
 
 
@@ -122,27 +122,29 @@ def _judge_orphans(
     puzzle = _Puzzle(look, [doubt, *rivals], currency)
     for number, owners in zip(puzzle.numbers, puzzle.owners, strict=True):
         if not owners:
-            return Later(f"orphan {number} is the order of no unknown: {_shown(look.orphans[number])}", person=True)
+            return Later(
+                f"provider order {number} matches no pending attempt: {_shown(look.orphans[number])}", person=True
+            )
     own = [number for number, owners in zip(puzzle.numbers, puzzle.owners, strict=True) if doubt in owners]
     possible: list[int | None] = [number for number in own if puzzle.is_explained(doubt, number)]
     if puzzle.is_explained(doubt, None):
         possible.append(None)
     if puzzle.steps > MAX_STEPS:
-        return Later(f"too many ways to give {len(puzzle.numbers)} orphans to unknowns", person=True)
+        return Later(f"too many possible assignments of {len(puzzle.numbers)} orphans", person=True)
     if not possible:
-        return Later(f"more orphans than orders that they could be: {_numbers(puzzle.numbers)}", person=True)
+        return Later(f"more orphans than pending attempts that match: {_numbers(puzzle.numbers)}", person=True)
     if not own:
         return None
     if possible == [None]:
-        return Later("the orphans in its window are those of other unknowns")
+        return Later("the orphans in its window match other unknown orders")
     if len(possible) > 1:
         names = ", ".join(str(other.order_id) for other in (doubt, *rivals) if puzzle.shares(other, own))
-        return Later(f"orphans {_numbers(own)} could be any of the orders {names}", person=True)
+        return Later(f"orphans {_numbers(own)} match several orders: {names}", person=True)
     number = own[0] if possible[0] is None else possible[0]
     if charged is False:
-        return Later(f"orphan {number} has its charge, but the balance says that it was not charged", person=True)
+        return Later(f"orphan {number} has its charge, but the balance shows no charge", person=True)
     window = f"between {look.window.low.upstream_id} and {look.window.high.upstream_id}"
-    only = "the only orphan of its charge" if len(own) == 1 else "the only one of the orphans that it can be,"
+    only = "the only orphan with its charge" if len(own) == 1 else "the only orphan that matches,"
     return Bind(number, f"order {number}, {only} {window}: {_shown(look.orphans[number])}")
 
 
@@ -228,5 +230,5 @@ def _numbers(found: Sequence[int]) -> str:
 
 def _shown(status: UpstreamStatus | None) -> str:
     if status is None:
-        return "a status that we do not know"
+        return "an unknown status"
     return f"{status.status.value}, charge {status.charge_micros} micros, remains {status.remains}"

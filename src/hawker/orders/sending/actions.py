@@ -1,4 +1,4 @@
-"""Claiming orders to send, at most once (reliability.md, the state machine)."""
+"""Claiming orders to send, at most once (docs/reliability.md)."""
 
 import json
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ from hawker.providers.availability import ask_gate, pass_gate
 ACTOR = system("dispatch")
 LOOKED_AT_AGAIN = timedelta(minutes=10)
 """How soon a held order is looked at again by itself. A change of the catalogue or of a provider is noticed within a
-second (actions/holds.py); this is for what that look could not see, because it came in the middle of a claim."""
+second (deciding/holds.py); this is for what that look could not see, because it came in the middle of a claim."""
 
 _MOST_LOOKS = 20
 _MOST_LOOKED_AT = 1_000
@@ -60,7 +60,7 @@ def claim_dispatches(provider_id: int, *, limit: int, token: str, now: datetime)
     """Claim up to `limit` due orders for sending to this provider, committed as `sending`.
 
     None while the provider is paused or its breaker is open, and no more than its minute holds. Orders that
-    nobody may send at their price are put on hold with the reason (actions/routes.py). `token` names this claim,
+    nobody may send at their price are put on hold with the reason (sending/buying.py). `token` names this claim,
     so that a claim whose COMMIT got no answer can be disowned. Raises Unavailable; then nothing may be sent.
     """
     return in_transaction(lambda cursor: _claim(cursor, provider_id, limit, token, now))

@@ -1,4 +1,4 @@
-"""What an observed answer makes of an attempt, whatever was sent (reliability.md, Classify). Pure."""
+"""What an observed answer makes of an attempt, whatever was sent. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -96,13 +96,13 @@ def rule(attempt: LockedAttempt, observed: Observed, *, bound: bool) -> Ruling:
     """
     match observed:
         case Accepted(upstream_id) if bound:
-            why = f"the provider answered the id {upstream_id}, which another order has"
+            why = f"the provider returned the id {upstream_id}, which belongs to another order"
             return Ruling(attempt, AttemptState.UNKNOWN, Fate.DOUBTFUL, why)
         case Accepted(upstream_id):
-            why = f"the provider answered {upstream_id}"
+            why = f"the provider returned {upstream_id}"
             return Ruling(attempt, AttemptState.ACCEPTED, Fate.MADE, why, upstream_id)
         case Found(upstream_id) if bound:
-            why = f"it was found as {upstream_id}, which another order has"
+            why = f"it was found as {upstream_id}, which belongs to another order"
             return Ruling(attempt, AttemptState.UNKNOWN, Fate.DOUBTFUL, why)
         case Found(upstream_id, why):
             return Ruling(attempt, AttemptState.ACCEPTED, Fate.MADE, why, upstream_id)

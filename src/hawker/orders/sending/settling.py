@@ -81,7 +81,7 @@ def expire_leases(*, now: datetime) -> list[Settled]:
 
     def find(cursor: Cursor) -> list[Outcome]:
         expired = ask(cursor, queries.FIND_EXPIRED, (now,)).fetchall()
-        why = "the lease ended and {} never said what came of it"
+        why = "the lease expired and {} reported no outcome"
         return [Outcome(row[0], Unknown(why.format(row[2])), seen=False) for row in expired]
 
     return _settle_in_transaction(find, now)
@@ -92,7 +92,7 @@ def disown_claim(token: str, *, now: datetime) -> list[Settled]:
 
     def find(cursor: Cursor) -> list[Outcome]:
         claimed = ask(cursor, queries.FIND_OF_CLAIM, (token,)).fetchall()
-        return [Outcome(row[0], NotSent("the claim's COMMIT got no answer")) for row in claimed]
+        return [Outcome(row[0], NotSent("the COMMIT of the claim got no confirmation")) for row in claimed]
 
     return _settle_in_transaction(find, now)
 

@@ -1,7 +1,7 @@
 """Subscriptions: placed without a charge, then an order for each post, charged as it is made.
 
-Posts come from a feed (actions/looks.py) or from the provider that runs the subscription (actions/relay.py); both write
-them down as waiting, and this is the one place that makes orders of them.
+Posts come from a feed (subscriptions/feeds.py) or from the provider that runs the subscription
+(subscriptions/run_by_provider.py). Both store them as waiting; only this module makes orders of them.
 """
 
 from collections import defaultdict
@@ -231,7 +231,7 @@ def _step(
     service = catalogue.sold_to(claimed.account_id, claimed.service_id)
     for order_id, post in posts:
         if not claimed.is_local and f"{claimed.provider_id}/{post.key}" in bound:
-            why = f"the provider lists its order {post.key}, which another order has"
+            why = f"the provider lists order {post.key}, which belongs to another order"
             step.aside.append((post.id, why))
             step.alerts.append(Raised(AlertKind.UPSTREAM_ID_TWICE, _subject(step), why))
         elif not _make(step, order_id, post, service, book):

@@ -1,8 +1,8 @@
 """Following subscriptions that a provider runs: its orders become ours, each charged once its quantity is known.
 
-The provider's status of the subscription lists the orders it made (`apply_relays`, called by actions/follow.py). What
-each of them costs here cannot be read from the list: their own statuses are asked for (`claim_unread`,
-`apply_unread`), and what tells the quantity for certain has the order made, and charged, by actions/subscribe.py.
+The provider's status of the subscription lists the orders it made (`apply_relays`, called by following/actions.py).
+The list does not have their quantities, so their own statuses are polled (`claim_unread`, `apply_unread`). When a
+status shows the quantity for certain, subscriptions/actions.py makes the order and charges it.
 """
 
 from collections import defaultdict
@@ -125,7 +125,7 @@ def _fresh(item: _Relayed, answer: UpstreamSubscription, listed: _Listed, now: d
             continue
         is_new = count >= item.old_posts
         over = is_new and item.posts is not None and new >= item.posts
-        problem = "more posts than were asked for" if over else ""
+        problem = "more posts than were requested" if over else ""
         due_at = None if exact is None or over else now
         rows.append(_Row(item.order_id, key, item.username, is_new, None if over else exact, due_at, over, problem))
         count += 1
@@ -137,10 +137,11 @@ def _alerts(item: _Relayed, answer: UpstreamSubscription, fresh: Sequence[_Row])
     subject = f"order {item.order_id}"
     over = [row.key for row in fresh if row.is_aside]
     if over:
-        why = f"the provider made more orders than posts were asked for, which are not charged: {', '.join(over[:20])}"
+        extra = ", ".join(over[:20])
+        why = f"the provider made more orders than posts were requested; the extra orders are not charged: {extra}"
         return [Raised(AlertKind.SUBSCRIPTION_UNREAD, subject, why)]
     if answer.orders is None and (answer.posts or answer.charge_micros):
-        why = f"the provider tells of {answer.posts or 'some'} posts but does not name their orders: nothing is charged"
+        why = f"the provider reports {answer.posts or 'some'} posts but lists no orders for them: nothing is charged"
         return [Raised(AlertKind.SUBSCRIPTION_UNREAD, subject, why)]
     return []
 
@@ -256,9 +257,11 @@ def _quantity(reading: UnreadReading) -> int | str:
     """The quantity of an order, or why it cannot be told."""
     asked, answer = reading.asked, reading.answer
     if answer is None:
-        return "the provider does not answer for it"
+        return "the provider returned no status for it"
     if not isinstance(answer, UpstreamStatus):
         return answer.why
     rate = None if asked.cost_rate is None else read_rate(asked.cost_rate)
     found = relayed_quantity(answer, asked.minimum, asked.maximum, rate)
-    return found if found is not None else f"{answer.status}, remains {answer.remains}: no quantity can be told from it"
+    return (
+        found if found is not None else f"{answer.status}, remains {answer.remains}: its quantity cannot be determined"
+    )

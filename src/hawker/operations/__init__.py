@@ -1,0 +1,1 @@
+"""Operations: what a person may do, once for every way in. See base.py for what one is."""

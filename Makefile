@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run check test bench bench-grown bench-memory soak clean
+.PHONY: help setup run check quick test bench bench-grown bench-memory soak clean
 
 help:
 	@echo "make run     set everything up and start a panel with demo data"
+	@echo "make quick   run the tests for work at hand: rules, protocol, a story for each feature"
 	@echo "make test    set everything up and run the tests"
 	@echo "make check   linters, types, import contract, sizes, documents"
 	@echo "make bench   measure, with ratios against comparators of the same run"
@@ -35,9 +36,15 @@ check: setup
 	$(BIN)/python tools/size_lint.py src tests bench tools
 	$(BIN)/python -m pytest -q -r fE tests/docs
 
+# Tests start hundreds of processes, each of which would compile our modules anew.
+quick test: export PYTHONDONTWRITEBYTECODE =
+
+quick: setup
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m quick
+
 test: setup
 	tools/get_programs
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	$(BIN)/python -m bench

@@ -1,18 +1,15 @@
 """What all tests stand on: a real PostgreSQL per test process, real servers on free ports, no outside sockets."""
 
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pytest_socket import socket_allow_hosts
 
+from end_of_run import new_run, watch
+
 # Before any import of hawker.core.settings: this process is a panel of its own.
-_HOME = Path(tempfile.mkdtemp(prefix="hawker-tests-"))
+_HOME = new_run()
 _PANEL = _HOME / "panel"
 os.environ["HAWKER_DATA_DIR"] = str(_PANEL)
 os.environ["HAWKER_SECRET_KEY"] = "the pepper of tests"
@@ -26,7 +23,9 @@ django.setup()
 from cluster import start_cluster  # noqa: E402
 from hawker.host.postgres import EmbeddedPostgres  # noqa: E402
 from panel import Panel, forget_rows  # noqa: E402
-from processes import SandboxProcess, ServeProcess, start_sandbox, start_serve  # noqa: E402
+from processes import SandboxProcess, ServeProcess, run_hawker, start_sandbox, start_serve  # noqa: E402
+from selection import PURE_FOLDERS, place_in_queue  # noqa: E402
+from warm_hawker import stop_forking  # noqa: E402
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,12 +33,19 @@ def pytest_configure(config: pytest.Config) -> None:
     # pytest keeps all sessions of an account in one folder, and each that starts closes it to every other account:
     # to the one that runs another session's databases, too. So each session has a place of its own.
     if config.option.basetemp is None:
-        config.option.basetemp = tempfile.mkdtemp(prefix="ht-")
-        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+        config.option.basetemp = str(_HOME / "t")
+    watch(config.option.basetemp)
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(_HOME, ignore_errors=True)
+    stop_forking()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in PURE_FOLDERS:
+            item.add_marker(pytest.mark.quick)
+    items.sort(key=lambda item: place_in_queue(item.path.parent.name))
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +64,8 @@ def cluster() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def database(cluster: EmbeddedPostgres) -> Iterator[None]:
     """This process's database, migrated; tests use it through `panel`."""
-    subprocess.run([sys.executable, "-m", "hawker", "migrate"], check=True, stdout=subprocess.DEVNULL)
+    migrated = run_hawker("migrate")
+    assert migrated.returncode == 0, migrated.stderr
     yield
     from django.db import connection
 

@@ -17,6 +17,9 @@ import httpx2
 import msgspec
 import psutil
 
+from plain_http import http_client, http_get, http_post
+from warm_hawker import run_forked
+
 START_SECONDS = 60
 
 
@@ -58,7 +61,7 @@ class ServeProcess:
 
     def send(self, method: str, *, path: str = "/api/v2", **arguments: Any) -> Reply:
         """Any request to the server."""
-        with httpx2.Client(trust_env=False, timeout=30) as client:
+        with http_client() as client:
             answer = client.request(method, f"{self.url}{path}", **arguments)
         return Reply(answer.status_code, answer.content, dict(answer.headers))
 
@@ -76,7 +79,7 @@ class SandboxProcess:
         return self.url.removesuffix("/api/v2")
 
     def _control(self, method: str, path: str, **arguments: Any) -> Any:
-        with httpx2.Client(trust_env=False, timeout=30) as client:
+        with http_client() as client:
             answer = client.request(method, f"{self.base}/sandbox/{path}", **arguments)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -102,7 +105,7 @@ class SandboxProcess:
     def ask(self, action: str, **fields: object) -> Any:
         """Ask the panel itself, with our key there, as somebody else might."""
         form = {"key": self.key, "action": action, **{name: str(value) for name, value in fields.items()}}
-        return httpx2.post(self.url, data=form, trust_env=False, timeout=30).json()
+        return http_post(self.url, data=form).json()
 
     def calls(self, action: str) -> list[dict[str, Any]]:
         """Every call of this action that was received, whatever became of it."""
@@ -189,7 +192,7 @@ def wait_until_healthy(url: str, process: "subprocess.Popen[Any]") -> None:
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the process ended with {process.returncode}"
         with contextlib.suppress(httpx2.TransportError):
-            if httpx2.get(f"{url}/healthz", trust_env=False).status_code == 200:
+            if http_get(f"{url}/healthz").status_code == 200:
                 return
         time.sleep(0.05)
     raise AssertionError(f"{url} did not become healthy")
@@ -249,12 +252,26 @@ def panel_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("HAWKER_", "DJANGO_"))}
 
 
-def hawker(data_dir: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end."""
+def run_hawker(
+    *words: str, given: str = "", environment: Mapping[str, str] | None = None, forked: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end: over this process's panel, where no other environment is named.
+
+    `forked` saves the start of Python and the imports; without it, the command is started as people start it.
+    """
+    variables = dict(os.environ) if environment is None else environment
+    if forked:
+        return run_forked(words, given=given, environment=variables, timeout_seconds=120)
+    command = [sys.executable, "-m", "hawker", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables, input=given)
+
+
+def hawker(data_dir: Path, *words: str, forked: bool = True) -> "subprocess.CompletedProcess[str]":
+    """Run a command over the panel of this folder to its end, with none of our settings."""
     # Before `--`, behind which everything is an argument.
     options = words.index("--") if "--" in words else len(words)
-    command = [sys.executable, "-m", "hawker", *words[:options], "--data-dir", str(data_dir), *words[options:]]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=panel_environment())
+    all_words = [*words[:options], "--data-dir", str(data_dir), *words[options:]]
+    return run_hawker(*all_words, environment=panel_environment(), forked=forked)
 
 
 def eventually(what: str, check: Callable[[], Any], *, seconds: float = 30) -> Any:

@@ -1,12 +1,11 @@
 """Stories of unknown orders: a panel that buys at the sandbox's own price, and what happens to it."""
 
-import httpx2
-
 from hawker.catalog.models import Service
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import WorkKind
 from hawker.providers.models import Provider
 from panel import Panel
+from plain_http import http_post
 from processes import SandboxProcess
 
 CREATED = ["502-after-accept", "reset-after-accept", "truncated", "both-order-and-error"]
@@ -16,9 +15,9 @@ NOT_CREATED = ["502-before-accept", "reset-before-accept", "html"]
 def order_elsewhere(sandbox: SandboxProcess, *, key: str = "", quantity: int = 111) -> int:
     """An order that somebody else makes at the same panel; under our key where none is given."""
     if key:
-        httpx2.post(f"{sandbox.base}/sandbox/balance", json={"key": key, "balance": "1000.00"}, trust_env=False)
+        http_post(f"{sandbox.base}/sandbox/balance", json={"key": key, "balance": "1000.00"})
     fields = {"key": key or sandbox.key, "action": "add", "service": "1", "link": "https://other.example/x"}
-    made = httpx2.post(sandbox.url, data=fields | {"quantity": str(quantity)}, trust_env=False).json()
+    made = http_post(sandbox.url, data=fields | {"quantity": str(quantity)}).json()
     number: int = made["order"]
     return number
 

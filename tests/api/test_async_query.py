@@ -86,6 +86,7 @@ def test_all_are_answered_as_the_other_way_answers(
     in_loop(test)
 
 
+@pytest.mark.quick
 def test_what_was_just_charged_is_seen(panel: Panel, in_loop: Callable[..., None]) -> None:
     customer, service = panel.customer(credit="10.00"), panel.service(rate="0.90")
 

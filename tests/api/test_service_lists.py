@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from time import process_time
 from typing import Any
 
-import httpx2
 import psutil
 import pytest
 
@@ -23,6 +22,7 @@ from hawker.catalog.models import Service
 from hawker.catalog.pricing import AgreedRate, add_group, agree_rates, price_accounts
 from hawker.catalog.snapshot import Catalogue, refresh_catalogue
 from panel import Panel
+from plain_http import http_client
 from processes import Reply, ServeProcess, start_serve
 
 
@@ -57,6 +57,7 @@ def test_it_is_packed_for_those_who_ask_and_plain_for_all_others(panel: Panel, s
         assert answer.headers["cache-control"] == "private, no-cache"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_a_client_that_names_what_it_has_is_told_that_it_is_still_good(
@@ -155,7 +156,7 @@ def test_an_answer_costs_a_small_part_of_making_the_list(panel: Panel, server: S
     making = process_time() - began
     form = {"key": customer.api_key, "action": "services"}
     serving = psutil.Process(server.pid)
-    with httpx2.Client(trust_env=False, timeout=30, headers={"accept-encoding": "gzip"}) as client:
+    with http_client(headers={"accept-encoding": "gzip"}) as client:
         assert len(client.post(server.api, data=form).json()) == 5_000
         before = sum(serving.cpu_times()[:2])
         for _ in range(asked):

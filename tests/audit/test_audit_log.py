@@ -184,6 +184,7 @@ def test_a_verb_that_comes_first_does_not_commit_by_itself(panel: Panel, account
     assert not Correction.objects.exists()
 
 
+@pytest.mark.quick
 def test_what_differs_is_told_and_nothing_else(panel: Panel) -> None:
     facts: dict[str, object] = {"name": "a", "rate": "0.90", "gone": 1}
     with audited(ANNA, "service.set", reason="season", now=panel.clock.now()) as change:
@@ -204,6 +205,7 @@ def test_a_secret_is_not_taken(panel: Panel) -> None:
         in_transaction(lambda cursor: record_audit(cursor, [event], now=panel.clock.now()))
 
 
+@pytest.mark.quick
 def test_two_who_change_one_subject_go_one_after_the_other(panel: Panel) -> None:
     """Each waits for the one before, so its `before` is what that one left."""
     seen: list[int] = []

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import psycopg
+import pytest
 import typer.main
 
 from hawker.alerts.actions import Raised, raise_alerts
@@ -176,6 +177,7 @@ def scene(panel: Panel, sandbox: SandboxProcess, key_file: str) -> dict[str, obj
     }
 
 
+@pytest.mark.quick
 def test_no_command_is_unknown_here() -> None:
     all_of_them = set(commands(typer.main.get_command(app)))
     assert all_of_them == LOOKS | RUNS | set(STORY)

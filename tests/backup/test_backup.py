@@ -35,6 +35,7 @@ from processes import (
     eventually,
     hawker,
     panel_environment,
+    run_hawker,
     start_up,
 )
 
@@ -44,8 +45,7 @@ CHARGE = 90_000
 
 def backup(path: Path) -> Any:
     """What `hawker backup` of this process's panel answers."""
-    command = [sys.executable, "-m", "hawker", "backup", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, timeout=120)
+    done = run_hawker("backup", str(path))
     assert done.returncode == 0, done.stderr
     assert "secrets.toml" in done.stderr
     return msgspec.json.decode(done.stdout)
@@ -54,8 +54,7 @@ def backup(path: Path) -> Any:
 def restore(copy: Path, data_dir: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Bring a backup back into another folder, as somebody who has none of this process's settings."""
     environment = panel_environment() | {f"HAWKER_{name.upper()}": value for name, value in variables.items()}
-    command = [sys.executable, "-m", "hawker", "restore", str(copy), "--data-dir", str(data_dir), *words]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return run_hawker("restore", str(copy), "--data-dir", str(data_dir), *words, environment=environment)
 
 
 def restored(copy: Path, data_dir: Path, *words: str, **variables: str) -> Any:
@@ -143,6 +142,7 @@ def trade(panel: Panel, server: ServeProcess, sandbox: SandboxProcess) -> Trade:
     return Trade(panel, server, sandbox)
 
 
+@pytest.mark.quick
 def test_a_copy_of_a_panel_at_work_sends_nothing_twice(trade: Trade, tmp_path: Path) -> None:
     finished = trade.delivered()
     sent = trade.place()
@@ -274,9 +274,7 @@ def test_a_backup_of_another_kind_of_panel_is_refused_with_what_to_do(copy: Path
     told = restore(copy, tmp_path / "new", secret_key="another secret")
     assert "HAWKER_SECRET_KEY (or hawker.toml) differs from the backup's secret: unset it" in told.stderr
     assert not (tmp_path / "new").exists()
-    again = subprocess.run(
-        [sys.executable, "-m", "hawker", "backup", str(copy)], capture_output=True, text=True, env={**os.environ}
-    )
+    again = run_hawker("backup", str(copy))
     assert (again.returncode, again.stdout) == (1, "")
     assert "is there already" in again.stderr
 
@@ -358,9 +356,8 @@ def test_an_external_database_takes_no_writes_from_a_restore_that_was_killed_unt
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with psycopg.connect(elsewhere) as other, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         other.execute("UPDATE orders SET link = link")
-    command = [sys.executable, "-m", "hawker", "migrate", "--data-dir", str(data_dir)]
-    migrated = subprocess.run(
-        command, capture_output=True, text=True, env=panel_environment() | {"HAWKER_DATABASE_URL": elsewhere}
+    migrated = run_hawker(
+        "migrate", "--data-dir", str(data_dir), environment=panel_environment() | {"HAWKER_DATABASE_URL": elsewhere}
     )
     assert (migrated.returncode, migrated.stdout) == (1, "")
     assert "a restore of this database was interrupted: run `hawker restore` again" in migrated.stderr

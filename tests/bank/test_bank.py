@@ -109,6 +109,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("planted", PLANTED, ids=str)
 def test_an_auditor_finds_what_was_planted(panel: Panel, planted: str) -> None:
     customer = panel.customer()

@@ -80,6 +80,7 @@ def _run(per_second: float, trouble: str = "") -> Run:
     return Run(loaded, 1.0, 2.0, 3.0, requests_per_commit=4.0, wal_bytes=5.0, trouble=trouble)
 
 
+@pytest.mark.quick
 def test_ratios_are_taken_turn_by_turn():
     ours = Figure("hawker", [_run(100), _run(300), _run(50)])
     theirs = Figure("other", [_run(50), _run(100), _run(50)])
@@ -109,6 +110,7 @@ def test_what_fell_by_a_third_is_named():
     assert fallen([Row("add", "9/s", "plain 2/s", 9.0, "×", void="3 refused")], before) == []
 
 
+@pytest.mark.quick
 def test_a_run_is_compared_with_the_file_that_was_committed(tmp_path: Path):
     path = tmp_path / "results.json"
     assert read_before(path) == {}

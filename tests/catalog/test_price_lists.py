@@ -6,7 +6,6 @@ from itertools import pairwise
 from time import monotonic
 from typing import Any
 
-import httpx2
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +20,7 @@ from hawker.orders import Draft, place_orders
 from hawker.orders.invariants import check_invariants
 from hawker.orders.models import Order
 from panel import Panel
+from plain_http import http_client
 from processes import ServeProcess, eventually, start_serve
 
 LINK = "https://example.com/page"
@@ -50,6 +50,7 @@ def version() -> int:
 # --- whose price goes before whose -----------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_an_agreed_rate_goes_before_the_own_percentage_and_that_before_the_groups(
     panel: Panel, server: ServeProcess
 ) -> None:
@@ -176,7 +177,7 @@ def test_services_and_add_agree_to_the_last_digit(
         for service in services[:3]
     ]
     assert agree_rates(agreed) == [None] * len(agreed)
-    with httpx2.Client(trust_env=False, timeout=30) as client:
+    with http_client() as client:
 
         def ask(customer: OpenedCustomer, **fields: str) -> Any:
             return client.post(server.api, data={"key": customer.api_key, **fields}).json()
@@ -259,7 +260,7 @@ def test_a_new_price_holds_in_every_process_from_the_moment_it_is_set(panel: Pan
     over = threading.Event()
 
     def keep_ordering(url: str) -> None:
-        with httpx2.Client(trust_env=False, timeout=30) as client:
+        with http_client() as client:
             while not over.is_set():
                 at = monotonic()
                 number = client.post(url, data=form).json()["order"]

@@ -56,6 +56,7 @@ def test_a_service_is_shown_with_its_rules_and_routes(panel: Panel, sandbox: San
     assert told("service", "list", "--provider", "upstream", "--category", "first category") == [listed]
 
 
+@pytest.mark.quick
 def test_a_disabled_service_takes_no_order_until_it_is_enabled_again(panel: Panel, server: ServeProcess) -> None:
     customer = panel.customer()
     service, other = panel.service(), panel.service()

@@ -49,6 +49,29 @@ def test_a_customer_is_added_and_credited_once_for_each_payment(panel: Panel) ->
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "alert list",
+        "audit list",
+        "customer disable stranger@example.com",
+        "key list nobody@example.com",
+        "link list",
+        "order list",
+        "price group list",
+        "provider list",
+        "refill list",
+        "route list",
+        "secrets rotate",
+        "service list",
+    ],
+)
+def test_a_command_started_by_itself_answers_as_one_that_is_forked(panel: Panel, words: str) -> None:
+    """Most tests fork their commands from a process that has imported them already; people do not."""
+    started, forked = (hawker(settings().data_dir, *words.split(), forked=forked) for forked in (False, True))
+    assert (started.returncode, started.stdout, started.stderr) == (forked.returncode, forked.stdout, forked.stderr)
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["add", "nobody"], "email: 'nobody' is not an e-mail address"),

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 import psycopg
 import pytest
 
+from end_of_run import new_folder
 from processes import UpProcess, eventually, hawker, start_up
 
 LINK = "https://example.com/" + "long" * 400
@@ -19,7 +19,7 @@ LINK = "https://example.com/" + "long" * 400
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="hawker-test-", dir="/tmp"))
+    path = new_folder()
     path.chmod(0o711)
     words = ["mount", "-t", "tmpfs", "-o", "size=200m,mode=755", "hawker-test", path]
     if os.geteuid() != 0 or subprocess.run(words).returncode != 0:

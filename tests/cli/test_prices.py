@@ -17,6 +17,7 @@ def price(*words: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.quick
 def test_prices_are_set_shown_and_paid(panel: Panel, server: ServeProcess) -> None:
     customer, service = panel.customer(), panel.service(rate="0.90")
     email = email_of(customer.user_id)

@@ -24,6 +24,7 @@ def through(values: list[Any], kind: str) -> Any:
     return in_transaction(work)
 
 
+@pytest.mark.quick
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(BIGINTS | st.none()), st.lists(TEXTS | st.sampled_from(AWKWARD) | st.none()))
 def test_a_list_of_one_kind_arrives_as_it_left(panel: Panel, numbers: list[Any], texts: list[Any]) -> None:

@@ -108,19 +108,24 @@ SHARED = ("--operation-id", "--seen", "--filter", "--dry-run")
 
 def shared_rows() -> list[str]:
     """The line of docs/cli.md for each of the SHARED options."""
-    helps = {param.opts[0]: param.help for _, command in commands() for param in command.params}
+    helps = {param.opts[0]: param.help for _, command in commands() if _changes(command) for param in command.params}
     return [f"| `{name}` | {helps[name]} |" for name in SHARED]
 
 
 def option_rows(command: Any) -> list[str]:
     """The line of docs/cli.md for each option, and for each argument, of a command, but for the SHARED ones."""
-    found = []
+    found, shared = [], SHARED if _changes(command) else ()
     for param in command.params:
-        if getattr(param, "hidden", False) or param.opts[0] in ("--data-dir", "--help", *SHARED):
+        if getattr(param, "hidden", False) or param.opts[0] in ("--data-dir", "--help", *shared):
             continue
         name = param.name.upper() if _is_argument(param) else param.opts[0]
         found.append(f"| `{name}` | {param.help} |")
     return found
+
+
+def _changes(command: Any) -> bool:
+    """Whether the command runs an operation."""
+    return any(param.opts[0] == "--operation-id" for param in command.params)
 
 
 def _is_argument(param: Any) -> bool:

@@ -32,6 +32,7 @@ def agree(name: str, expected: Iterable[str], found: Iterable[str]) -> None:
     assert not left_over, f"take out of {name}, or correct:\n" + "\n".join(left_over)
 
 
+@pytest.mark.quick
 def test_every_setting_has_its_line() -> None:
     agree("docs/settings.md", setting_rows(), rows(page("docs/settings.md")))
 
@@ -55,6 +56,7 @@ def test_no_section_is_left_of_a_command_that_is_gone() -> None:
     agree("docs/cli.md", [heading_of(words, command) for words, command in commands()], headings)
 
 
+@pytest.mark.quick
 def test_every_error_text_is_explained() -> None:
     found = [row.split("`")[1] for row in rows(section(page("docs/api.md"), "## Errors"))]
     agree("docs/api.md, table of errors,", TEXTS.values(), found)

@@ -17,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 from django.db import connection
 from keepers import Keepers
 from plans import CRASH_POINTS, WIRE, Plan, faults_at
@@ -29,6 +28,7 @@ from hawker.orders.invariants import check_invariants
 from hawker.orders.models import Attempt, Order, OrderEvent, Work
 from hawker.providers.models import ProviderHealth
 from panel import Panel
+from plain_http import http_client
 from processes import SandboxProcess, ServeProcess, eventually
 
 CALM = 12
@@ -116,7 +116,7 @@ class Storm:
         self.service = panel.service(provider=self.upstream, rate="1.80", cost_rate="0.90")
         self.customer = panel.customer(credit="1000000.00")
         self.acknowledged: list[int] = []
-        self._client = httpx2.Client(trust_env=False, timeout=30)
+        self._client = http_client()
         self._stepped = time.monotonic()
 
     def blow(self) -> Figures:

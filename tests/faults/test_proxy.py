@@ -74,6 +74,7 @@ def read_to_end(client: socket.socket) -> tuple[bytes, str]:
     return came, "end"
 
 
+@pytest.mark.quick
 def test_without_a_fault_everything_passes(proxy: Proxy, echo: Echo) -> None:
     with closing(connect(proxy)) as client:
         client.sendall(b"hello")

@@ -152,6 +152,7 @@ def test_a_slow_wire_is_waited_for(story: WiredStory, fault: Fault) -> None:
     story.assert_bound(order)
 
 
+@pytest.mark.quick
 def test_an_upstream_that_refuses_connections_costs_no_attempt(story: WiredStory) -> None:
     order = story.place()
     story.proxy.refusing()

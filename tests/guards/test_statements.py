@@ -287,6 +287,7 @@ def test_a_batch_of_many_costs_no_more_than_a_batch_of_few(
     assert abs(many.round_trips - few.round_trips) <= SHAKE
 
 
+@pytest.mark.quick
 def test_placing_costs_what_it_did(trade: Trade) -> None:
     # BEGIN, four statements, COMMIT; waited for are the number of the catalogue, the accounts and the COMMIT, of which
     # the first two come in one round trip.

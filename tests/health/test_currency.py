@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 
 import msgspec
 import pytest
@@ -12,15 +11,13 @@ from hawker.core.settings import settings
 from hawker.health.endpoints import readyz
 from hawker.ledger.models import Account
 from panel import Panel
+from processes import run_hawker
 
 SAID = "this panel's balances are in USD, its settings say EUR"
 
 
 def hawker_in_euros(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "hawker", *words]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env={**os.environ, "HAWKER_CURRENCY": "EUR"}
-    )
+    return run_hawker(*words, environment={**os.environ, "HAWKER_CURRENCY": "EUR"})
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """`hawker doctor` as an operator runs it."""
 
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,12 @@ import pytest
 
 from hawker.core.settings import settings
 from panel import Panel, forget_rows
-from processes import eventually, hawker, start_worker
+from processes import eventually, hawker, run_hawker, start_worker
 
 
 def doctor(*, expect: int) -> dict[str, Any]:
     """The doctor's checks of this test's panel, by name."""
-    done = subprocess.run([sys.executable, "-m", "hawker", "doctor"], capture_output=True, text=True, timeout=120)
+    done = run_hawker("doctor")
     assert done.returncode == expect, done.stdout + done.stderr
     told = msgspec.json.decode(done.stdout)
     assert told["ok"] is (expect == 0)
@@ -37,7 +35,7 @@ def test_a_healthy_panel_passes_and_one_without_workers_does_not(panel: Panel) -
 
 
 def _heard() -> dict[str, Any] | None:
-    done = subprocess.run([sys.executable, "-m", "hawker", "doctor"], capture_output=True, text=True, timeout=120)
+    done = run_hawker("doctor")
     checks = {check["name"]: check for check in msgspec.json.decode(done.stdout)["checks"]}
     return checks if done.returncode == 0 else None
 

@@ -1,6 +1,7 @@
 """/healthz, /readyz, /metrics and the check of every invariant, through real processes."""
 
 import psycopg
+import pytest
 
 from hawker.core.database import OWNER_ROLE
 from hawker.core.settings import settings
@@ -18,6 +19,7 @@ def figures(text: bytes) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
+@pytest.mark.quick
 def test_a_process_over_a_current_database_is_ready(server: ServeProcess) -> None:
     assert server.send("GET", path="/healthz").json == {"ok": True}
     ready = server.send("GET", path="/readyz")
@@ -37,6 +39,7 @@ def test_a_process_is_not_ready_while_a_migration_is_missing_or_unknown(server: 
     assert server.send("GET", path="/readyz").http_status == 200
 
 
+@pytest.mark.quick
 def test_metrics_tell_of_open_work_by_kind_and_provider(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess
 ) -> None:

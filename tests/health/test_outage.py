@@ -3,7 +3,6 @@
 import logging
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,25 +12,25 @@ import pytest
 from procrastinate.exceptions import ConnectorException
 
 from cluster import start_cluster
+from end_of_run import new_folder
 from hawker.host.postgres import EmbeddedPostgres
 from hawker.worker.outage import Outage
-from processes import ended, eventually, panel_environment
+from processes import ended, eventually, panel_environment, run_hawker
 
 
 @pytest.fixture
 def cluster() -> Iterator[EmbeddedPostgres]:
     """A panel's database of its own, to be stopped and started."""
-    with tempfile.TemporaryDirectory(prefix="hawker-test-") as place:
-        cluster = start_cluster(Path(place) / "p")
-        yield cluster
-        cluster.stop()
+    cluster = start_cluster(new_folder() / "p")
+    yield cluster
+    cluster.stop()
 
 
 def test_an_outage_is_one_line_and_its_end_another(cluster: EmbeddedPostgres, tmp_path: Path) -> None:
     folder = cluster.folder
     environment = panel_environment() | {"HAWKER_DATA_DIR": str(folder.path), "HAWKER_SECRET_KEY": "of this test"}
     hawker = [sys.executable, "-m", "hawker"]
-    subprocess.run([*hawker, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert run_hawker("migrate", environment=environment).returncode == 0
     log = tmp_path / "log"
 
     def said(event: str) -> list[dict[str, object]]:

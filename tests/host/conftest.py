@@ -3,13 +3,13 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from cluster import start_cluster
+from end_of_run import new_folder
 from hawker.core.datadir import DataDir
 from hawker.host.postgres import EmbeddedPostgres
 
@@ -77,7 +77,7 @@ def postgres(folder: DataDir) -> EmbeddedPostgres:
 @pytest.fixture
 def open_place() -> Iterator[Path]:
     """A folder that every account may enter (pytest's own is closed to others)."""
-    path = Path(tempfile.mkdtemp(prefix="hawker-test-", dir="/tmp"))
+    path = new_folder()
     path.chmod(0o711)
     yield path
     shutil.rmtree(path)

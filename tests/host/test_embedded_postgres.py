@@ -79,6 +79,7 @@ def test_an_operators_alter_system_survives_a_restart_but_never_at_the_cost_of_a
     assert ask(postgres.folder, "SHOW fsync") == [("on",)]
 
 
+@pytest.mark.quick
 def test_what_was_written_is_there_after_a_stop_and_a_start(postgres: EmbeddedPostgres) -> None:
     ask(postgres.folder, "DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 7 AS number")
     pid = postgres.pid

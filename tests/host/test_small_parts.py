@@ -106,6 +106,7 @@ def test_the_address_shown_is_one_that_answers(host: str, shown: str) -> None:
             pass
 
 
+@pytest.mark.quick
 def test_waits_double_up_to_a_limit_and_a_quiet_run_starts_over() -> None:
     backoff = Backoff(first_seconds=1, longest_seconds=30, quiet_seconds=60)
     assert [backoff.failed(0.1) for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]

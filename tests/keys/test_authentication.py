@@ -17,6 +17,7 @@ HERE = read_address("192.0.2.7")
 GRANT = Grant(1, 1000, KeyScope.ORDER, (), None)
 
 
+@pytest.mark.quick
 def test_a_revoked_key_that_goes_on_calling_is_shut_out_without_asking_the_database() -> None:
     """A key that was good is spared while others at its address guess, until it is over itself."""
     asked: list[KeyAsk] = []

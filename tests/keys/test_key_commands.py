@@ -1,7 +1,6 @@
 """`hawker key` and `hawker customer disable`: what the operator says holds at the door."""
 
 import subprocess
-import sys
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ from callers import ask
 from hawker.accounts.models import ApiKey, User
 from hawker.ledger.customers import OpenedCustomer
 from panel import Panel
-from processes import ServeProcess, eventually
+from processes import ServeProcess, eventually, run_hawker
 
 LEGACY = "d41d8cd98f00b204e9800998ecf8427e"
 
@@ -24,8 +23,7 @@ def customer(panel: Panel) -> OpenedCustomer:
 
 def run(*words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
     """The command with these words over this process's panel, with its secret."""
-    command = [sys.executable, "-m", "hawker", *words]
-    return subprocess.run(command, capture_output=True, text=True, input=given, timeout=120)
+    return run_hawker(*words, given=given)
 
 
 def say(*words: str, given: str = "") -> Any:
@@ -34,6 +32,7 @@ def say(*words: str, given: str = "") -> Any:
     return msgspec.json.decode(done.stdout)
 
 
+@pytest.mark.quick
 def test_the_life_of_a_key(server: ServeProcess, customer: OpenedCustomer) -> None:
     email = User.objects.get(id=customer.user_id).email
     limits = ("--scope", "read", "--address", "127.0.0.1", "--address", "2001:db8::/32", "--expires", "90d")

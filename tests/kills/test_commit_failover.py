@@ -111,6 +111,7 @@ def test_of_a_server_that_dies_at_the_commit_the_other_one_tells(
     tapped.start()
 
 
+@pytest.mark.quick
 def test_under_another_request_id_the_same_order_is_there_twice(panel: Panel, tap: CommitTap, tapped: Slot) -> None:
     """So it is the request id that makes asking again safe, and the tests above would find doubles."""
     story = Story(panel)

@@ -74,6 +74,7 @@ def test_a_balance_without_its_entry_is_refused(account: int, role: str, change:
         run_as(role, f"UPDATE account SET {change} WHERE id = {account}")
 
 
+@pytest.mark.quick
 def test_a_balance_below_the_credit_limit_is_refused(account: int) -> None:
     with psycopg.connect(settings().folder.embedded_url("hawker_app")) as connection:
         connection.execute(TRANSFER, charge(account, amount=11_000_000, after=-1_000_000))
@@ -117,6 +118,7 @@ def test_the_application_owns_nothing(account: int, statement: str) -> None:
         run_as("hawker_app", statement)
 
 
+@pytest.mark.quick
 def test_a_gateways_transaction_is_credited_once(account: int) -> None:
     deposit = (
         "INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, actor, reason, created_at) "

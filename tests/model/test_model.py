@@ -11,7 +11,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from machine import TALLY, Machine
 
 from hawker.ledger.book import Book
-from hawker.orders import NotSent, rules
+from hawker.orders import NotSent
+from hawker.orders.placing import rules
 from hawker.orders.refunds import Settlement
 from hawker.orders.sending import settling as settle
 from hawker.orders.transitions import actions as move

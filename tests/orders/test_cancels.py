@@ -18,6 +18,7 @@ INCORRECT = {"error": "Incorrect order ID"}
 FUNDS = 10_000_000
 
 
+@pytest.mark.quick
 def test_an_order_that_waits_is_canceled_and_refunded_at_once(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, customer: OpenedCustomer, order: int
 ) -> None:

@@ -74,6 +74,7 @@ def micros(text: str) -> int:
     return amount
 
 
+@pytest.mark.quick
 def test_a_cancel_in_the_middle_refunds_what_was_not_delivered(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, customer: OpenedCustomer, service: Service
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_loose_answer_is_still_an_answer(panel: Panel, sandbox: SandboxProcess
     assert panel.order(order)["state"] in ("completed", "partial", "canceled")
 
 
+@pytest.mark.quick
 def test_a_rejected_order_is_canceled_and_refunded(panel: Panel, customer: OpenedCustomer, upstream: Provider) -> None:
     order = panel.place(customer, panel.service(provider=upstream, upstream_service=199_999))
     panel.clock.advance(seconds=1)

@@ -1,8 +1,6 @@
 """Drip-feeds from the API to the last cent: charged at once, started at their time, ended with their runs."""
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import Order, Work
 from hawker.providers.models import Provider
 from panel import Panel
-from processes import SandboxProcess, ServeProcess
+from processes import SandboxProcess, ServeProcess, run_hawker
 
 LINK = "https://example.com/a?fate={}"
 FUNDS = 10_000_000
@@ -87,6 +85,7 @@ def test_all_runs_are_charged_at_once_and_none_is_sent_before_its_time(
         assert call["fields"] == {"service": "1", "link": LINK.format("completed"), "quantity": "100"}
 
 
+@pytest.mark.quick
 def test_each_run_is_an_order_of_its_own(sandbox: SandboxProcess, upstream: Provider, feed: Feed) -> None:
     feed.place(upstream)
     deliver(feed, sandbox)
@@ -419,8 +418,9 @@ def test_a_manual_service_has_its_runs_queued_for_staff(panel: Panel, feed: Feed
 
 def told(*words: str) -> Any:
     """What this command says on stdout, over this test's panel."""
-    command = [sys.executable, "-m", "hawker", *words]
-    return json.loads(subprocess.run(command, capture_output=True, check=True, text=True, timeout=60).stdout)
+    done = run_hawker(*words)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_the_operator_sees_the_runs_and_has_them_checked(

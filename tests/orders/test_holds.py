@@ -97,6 +97,7 @@ def test_nothing_is_looked_at_while_nothing_changes_and_all_of_it_again_in_time(
     assert sandbox.calls("add") == []
 
 
+@pytest.mark.quick
 def test_what_one_route_costs_too_much_for_another_may_take(
     panel: Panel, sandbox: SandboxProcess, customer: OpenedCustomer, dear: Service
 ) -> None:

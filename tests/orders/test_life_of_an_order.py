@@ -23,6 +23,7 @@ def place_and_deliver(panel: Panel, server: ServeProcess, sandbox: SandboxProces
     return order, status.body.decode(), server.call(customer.api_key, "balance").json["balance"]
 
 
+@pytest.mark.quick
 def test_a_completed_order_is_paid_in_full(panel: Panel, server: ServeProcess, sandbox: SandboxProcess) -> None:
     order, status, balance = place_and_deliver(panel, server, sandbox, "completed")
     assert '"charge":"0.90"' in status
@@ -31,6 +32,7 @@ def test_a_completed_order_is_paid_in_full(panel: Panel, server: ServeProcess, s
     assert panel.order(order)["earned"] == "0.90"
 
 
+@pytest.mark.quick
 def test_a_partial_order_refunds_what_was_not_delivered(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess
 ) -> None:
@@ -46,6 +48,7 @@ def test_a_partial_order_refunds_what_was_not_delivered(
     ]
 
 
+@pytest.mark.quick
 def test_a_canceled_order_refunds_everything(panel: Panel, server: ServeProcess, sandbox: SandboxProcess) -> None:
     order, status, balance = place_and_deliver(panel, server, sandbox, "canceled")
     assert '"charge":"0.00"' in status

@@ -13,6 +13,7 @@ from panel import Panel
 from processes import SandboxProcess, ServeProcess
 
 
+@pytest.mark.quick
 def test_pages_join_without_gaps_and_show_what_status_shows(panel: Panel, server: ServeProcess) -> None:
     customer, stranger = panel.customer(), panel.customer()
     service = panel.service()

@@ -1,6 +1,5 @@
 """Clearing up unknown orders: what a look at the provider's numbers proves, and what it must not."""
 
-import httpx2
 import pytest
 
 from hawker.alerts.actions import describe_alerts
@@ -9,6 +8,7 @@ from hawker.orders.models import WorkKind
 from hawker.protocol.upstream import Accepted
 from hawker.providers.actions import change_provider
 from panel import Panel
+from plain_http import http_post
 from processes import SandboxProcess
 from unknowns import CREATED, NOT_CREATED, Story, order_elsewhere
 
@@ -18,6 +18,7 @@ def story(panel: Panel, sandbox: SandboxProcess) -> Story:
     return Story(panel, sandbox)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("fault", CREATED)
 def test_an_order_that_was_made_is_found_and_bound(story: Story, fault: str) -> None:
     story.calm()
@@ -54,6 +55,7 @@ def test_an_order_that_was_not_made_is_sent_again_after_two_looks(story: Story, 
     assert [a["state"] for a in story.panel.order(order)["attempts"]] == ["not_created", "accepted"]
 
 
+@pytest.mark.quick
 def test_a_cancel_wished_meanwhile_ends_an_order_that_was_not_made(story: Story) -> None:
     from hawker.orders import CancelAsk, request_cancels
 
@@ -257,7 +259,7 @@ def test_a_window_in_which_an_order_is_under_way_is_waited_for(story: Story) -> 
     running = story.place()
     story.panel.clock.advance(seconds=6)
     (claim,) = claim_dispatches(story.upstream.id, limit=1, token="slow/1", now=story.panel.clock.now())
-    made = httpx2.post(story.sandbox.url, data={"key": story.sandbox.key, **claim.fields}, trust_env=False).json()
+    made = http_post(story.sandbox.url, data={"key": story.sandbox.key, **claim.fields}).json()
     story.calm()
     story.look(seconds=1)
     assert (story.state(order), story.looks()) == ("unknown", 0)
@@ -273,7 +275,7 @@ def test_a_lost_worker_whose_order_was_made_is_cleared_up_too(story: Story) -> N
     order = story.place()
     story.panel.clock.advance(seconds=6)
     (claim,) = claim_dispatches(story.upstream.id, limit=1, token="killed/1", now=story.panel.clock.now())
-    httpx2.post(story.sandbox.url, data={"key": story.sandbox.key, **claim.fields}, trust_env=False)
+    http_post(story.sandbox.url, data={"key": story.sandbox.key, **claim.fields})
     story.after()
     assert story.state(order) == "unknown"
     story.look()
@@ -364,9 +366,7 @@ def test_a_second_look_by_another_worker_changes_nothing(story: Story) -> None:
 
 
 def test_where_a_provider_runs_a_subscription_an_orphan_may_be_of_its_making(story: Story) -> None:
-    offered = httpx2.post(
-        story.sandbox.url, data={"key": story.sandbox.key, "action": "services"}, trust_env=False
-    ).json()
+    offered = http_post(story.sandbox.url, data={"key": story.sandbox.key, "action": "services"}).json()
     row = next(row for row in offered if row["type"] == "Subscriptions")
     subscriptions = story.panel.service(
         type="Subscriptions",

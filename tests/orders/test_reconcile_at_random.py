@@ -6,13 +6,13 @@ The sandbox's own record of what it received is the judge.
 import random
 from collections import Counter
 
-import httpx2
 import pytest
 
 from hawker.orders import claim_dispatches
 from hawker.orders.models import Attempt, Order, WorkKind
 from hawker.providers.models import ProviderHealth
 from panel import Panel
+from plain_http import http_post
 from processes import SandboxProcess
 from unknowns import CREATED, NOT_CREATED, Story, order_elsewhere
 
@@ -66,7 +66,7 @@ class Storm(Story):
         self.panel.clock.advance(seconds=6)
         for claim in claim_dispatches(self.upstream.id, limit=1, token="killed/1", now=self.panel.clock.now()):
             if self.chance.random() < 0.5:
-                httpx2.post(self.sandbox.url, data={"key": self.sandbox.key, **claim.fields}, trust_env=False)
+                http_post(self.sandbox.url, data={"key": self.sandbox.key, **claim.fields})
 
     def settle_down(self) -> None:
         for _ in range(6):

@@ -66,6 +66,7 @@ def test_a_refill_is_bought_upstream_and_followed_to_its_end(
     assert panel.balance(customer) == balance, "a refill moves no money"
 
 
+@pytest.mark.quick
 def test_a_hundred_refills_are_followed_in_one_call(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, customer: OpenedCustomer, service: Service
 ) -> None:
@@ -100,6 +101,7 @@ def nothing_asked(panel: Panel, sandbox: SandboxProcess, order: int) -> bool:
     return (shown["refills"], shown["work"], sandbox.calls("refill")) == ([], [], [])
 
 
+@pytest.mark.quick
 def test_an_order_has_one_running_refill_at_most(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, customer: OpenedCustomer, service: Service
 ) -> None:

@@ -42,6 +42,7 @@ def place_all(panel: Panel, *drafts: tuple[OpenedCustomer, dict[str, str]]) -> l
     return [answer if isinstance(answer, int) else text_of(answer) for answer in answers]
 
 
+@pytest.mark.quick
 def test_within_one_batch_the_first_is_placed_and_the_others_answer_it(
     panel: Panel, customer: OpenedCustomer, service: Service
 ) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx2
 import msgspec
 import pytest
 
@@ -12,6 +11,7 @@ from hawker.orders.errors import CannotResolve
 from hawker.orders.models import WorkKind
 from panel import Panel
 from people import ANNA
+from plain_http import http_post
 from processes import SandboxProcess, hawker
 from unknowns import Story
 
@@ -71,6 +71,7 @@ def test_an_order_is_sent_again(story: Story) -> None:
     assert [a["state"] for a in story.panel.order(order)["attempts"]] == ["not_created", "accepted"]
 
 
+@pytest.mark.quick
 def test_an_order_is_given_back_in_full(story: Story) -> None:
     before = story.panel.balance(story.customer)
     (order,) = story.trouble("502-after-accept")
@@ -133,7 +134,7 @@ def unknown_by_hand(story: Story) -> int:
     order = story.place()
     story.panel.clock.advance(seconds=6)
     (claim,) = claim_dispatches(story.upstream.id, limit=1, token="killed/1", now=story.panel.clock.now())
-    httpx2.post(story.sandbox.url, data={"key": story.sandbox.key, **claim.fields}, trust_env=False)
+    http_post(story.sandbox.url, data={"key": story.sandbox.key, **claim.fields})
     story.panel.clock.advance(seconds=91)
     story.panel.sweep(WorkKind.DRIP)
     return order

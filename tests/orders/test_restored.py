@@ -33,6 +33,7 @@ def steps(story: Story, order: int) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.quick
 def test_what_waits_is_sent_or_is_unknown_becomes_a_persons(story: Story) -> None:
     story.calm()
     (lost,) = story.trouble("502-before-accept")

@@ -21,6 +21,7 @@ def drafts(service: Service, *whose: tuple[OpenedCustomer, str]) -> list[Draft]:
     return [Draft(who.account_id, {**fields, "link": link}) for who, link in whose]
 
 
+@pytest.mark.quick
 def test_a_link_is_free_again_when_its_order_has_ended(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, customer: OpenedCustomer
 ) -> None:

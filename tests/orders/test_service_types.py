@@ -111,6 +111,7 @@ def test_there_is_an_example_of_every_type_that_has_a_link() -> None:
     assert [example.type for example in EXAMPLES] == [type_ for type_ in TYPES if type_.name != "Subscriptions"]
 
 
+@pytest.mark.quick
 @EVERY_EXAMPLE
 def test_an_order_is_priced_and_bought_under_the_same_names(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, example: Example

@@ -1,9 +1,6 @@
 """Orders that staff deliver: begun, ended and settled by hand, through the same moves as all others."""
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -17,7 +14,7 @@ from hawker.orders.models import State, WorkKind
 from hawker.protocol.errors import OrderCompleted
 from panel import Panel
 from people import ANNA
-from processes import SandboxProcess, ServeProcess
+from processes import SandboxProcess, ServeProcess, run_hawker
 
 FUNDS = 10_000_000
 CHARGE = 90_000
@@ -40,6 +37,7 @@ def staff_cancel(panel: Panel, order: int) -> object:
     return answers[str(order)]
 
 
+@pytest.mark.quick
 def test_staff_begin_and_complete_an_order(
     panel: Panel, server: ServeProcess, customer: OpenedCustomer, order: int
 ) -> None:
@@ -152,9 +150,7 @@ def test_staff_have_a_provider_asked_once_more(panel: Panel, sandbox: SandboxPro
 
 def command(*words: str) -> "tuple[int, Any, str]":
     """Run `hawker` over this test's panel: its exit code, its answer, and what it says."""
-    run = subprocess.run(
-        [sys.executable, "-m", "hawker", *words], capture_output=True, text=True, timeout=120, env=dict(os.environ)
-    )
+    run = run_hawker(*words)
     return run.returncode, json.loads(run.stdout) if run.stdout else None, run.stderr
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ def test_failures_in_a_row_open_it_and_an_answer_between_them_does_not_let_it_co
     assert after(almost, Sign.FAILED).lets_through(32, NOW) == 0
 
 
+@pytest.mark.quick
 def test_half_open_lets_one_order_through_and_the_next_only_when_that_one_is_lost() -> None:
     opened = after(Breaker(), *FAILED * OPENS_AFTER)
     assert opened.lets_through(32, NOW + timedelta(seconds=29)) == 0

@@ -25,6 +25,7 @@ def costs(service: Service) -> list[str]:
     return list(service.routes.order_by("position").values_list("cost_rate", flat=True))
 
 
+@pytest.mark.quick
 def test_costs_are_followed_and_what_we_sell_at_only_with_a_markup(panel: Panel, upstream: Provider) -> None:
     service = panel.service(provider=upstream, rate="2.00", cost_rate="0.80", minimum=7)
     panel.upkeep()

@@ -29,6 +29,7 @@ def columns(provider: Provider) -> dict[str, Any]:
     return Provider.objects.filter(id=provider.id).values().get()
 
 
+@pytest.mark.quick
 def test_a_provider_is_treated_as_the_operator_says(panel: Panel, sandbox: SandboxProcess) -> None:
     panel.provider(sandbox, name="acme")
     options = ["--rate-limit-add", 50, "--rate-limit-balance", 0, "--low-balance", "25.50", "--gate-not-sent"]

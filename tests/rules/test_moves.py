@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hawker.orders import rules
 from hawker.orders.errors import IllegalTransition
 from hawker.orders.models import FINISHED, AttemptState, State
+from hawker.orders.transitions import rules
 from hawker.orders.transitions.rules import WIRE_STATUS, check_transition, is_finished, state_of
 from hawker.protocol.statuses import OrderStatus
 

@@ -2,7 +2,6 @@
 
 import re
 
-import httpx2
 import pytest
 from sandbox_peer import KEY, OTHER_KEY, SURE, Peer, running
 
@@ -10,6 +9,7 @@ from hawker.core.money import Money
 from hawker.protocol.service_types import TYPES
 from hawker.protocol.upstream import read_services
 from hawker.sandbox.catalogue import SERVICES
+from plain_http import http_client
 
 FORMS = {
     "Default": {"link": SURE, "quantity": 500},
@@ -82,6 +82,7 @@ def test_the_catalogue_is_two_hundred_services_in_twelve_categories_of_all_seven
         assert {getattr(service, flag) for service in services} == {True, False}
 
 
+@pytest.mark.quick
 def test_an_add_answers_the_order_as_a_number(peer: Peer):
     body = peer.raw("add", service=1, link=SURE, quantity=100)
 
@@ -265,7 +266,7 @@ def test_a_hundred_ids_are_answered_and_one_more_is_refused_whole(peer: Peer, ac
 
 def test_all_four_ways_of_sending_an_order_are_read_alike(peer: Peer):
     fields = {"key": KEY, "action": "add", **{name: str(value) for name, value in DEFAULT.items()}}
-    with httpx2.Client(trust_env=False, verify=False) as http:
+    with http_client() as http:
         answers = [
             http.post(peer.url, data=fields),
             http.post(peer.url, files={name: (None, value) for name, value in fields.items()}),
@@ -282,7 +283,7 @@ def test_all_four_ways_of_sending_an_order_are_read_alike(peer: Peer):
 
 def test_a_bearer_key_and_an_idempotency_key_are_read_from_the_headers(peer: Peer):
     headers = {"authorization": f"Bearer {KEY}", "idempotency-key": "mark-7"}
-    with httpx2.Client(trust_env=False, verify=False) as http:
+    with http_client() as http:
         answer = http.post(peer.url, data={"action": "add", **DEFAULT}, headers=headers)
 
     assert "order" in answer.json()
@@ -290,7 +291,7 @@ def test_a_bearer_key_and_an_idempotency_key_are_read_from_the_headers(peer: Pee
 
 
 def test_get_reads_but_never_orders(peer: Peer):
-    with httpx2.Client(trust_env=False, verify=False) as http:
+    with http_client() as http:
         balance = http.get(peer.url, params={"key": KEY, "action": "balance"})
         add = http.get(peer.url, params={"key": KEY, "action": "add", **DEFAULT})
 

@@ -43,6 +43,7 @@ class HandClock:
 # --- one order -------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_an_order_waits_then_counts_down_then_is_completed(peer):
     order = peer.add(service=1, link=SURE, quantity=5000)
     seen = [peer.status(order)]

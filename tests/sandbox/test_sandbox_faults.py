@@ -24,6 +24,7 @@ from hawker.protocol.upstream import (
     read_statuses,
 )
 from hawker.sandbox.faults import KINDS, Faults
+from plain_http import http_client
 
 ADD = {"key": KEY, "action": "add", "service": "1", "link": SURE, "quantity": "100"}
 _BODY = f"key={KEY}&action=add&service=1&link=https://shop.example/&quantity=100".encode()
@@ -35,7 +36,7 @@ RAW_ADD = (
 
 def shown_to_a_client(peer: Peer, timeout: float = 10) -> str:
     """One add on a fresh connection: `HTTP status verdict`, or the name of the failure."""
-    with httpx2.Client(trust_env=False, verify=False, timeout=timeout) as http:
+    with http_client(timeout=timeout) as http:
         try:
             answer = http.post(peer.url, data=ADD)
         except httpx2.TransportError as error:

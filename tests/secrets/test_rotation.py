@@ -27,7 +27,7 @@ from hawker.providers.models import Provider
 from hawker.providers.rotation import examine_sealing, keep_secrets
 from hawker.providers.vault import Keyring
 from panel import Panel, forget_rows
-from processes import SandboxProcess, eventually
+from processes import SandboxProcess, eventually, run_hawker
 
 PEPPER = "the pepper of tests"
 
@@ -52,8 +52,7 @@ def upstream(panel: Panel, sandbox: SandboxProcess) -> Provider:
 
 
 def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "hawker", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
+    return run_hawker(*words, environment={**os.environ, **environment})
 
 
 def rotated(**environment: str) -> Any:
@@ -87,6 +86,7 @@ def sealing() -> str:
 FITS = {"secret_key": "ok", "encryption_key": "ok"}
 
 
+@pytest.mark.quick
 def test_the_old_secret_opens_nothing_any_more(upstream: Provider, sandbox: SandboxProcess) -> None:
     old = file()["encryption_key"]
     assert Keyring(old).unseal(cipher(upstream)) == sandbox.key

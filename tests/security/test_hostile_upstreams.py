@@ -29,6 +29,7 @@ from hawker.providers.models import Provider
 from hawker.providers.rules import read_provider_url
 from panel import Panel
 from processes import SandboxProcess
+from yardstick import in_cpu_time
 
 CPU_SECONDS = 2.0
 """Of this process, so that a busy machine does not count; promised is that nothing bad takes longer."""
@@ -87,7 +88,7 @@ def test_nothing_that_is_too_much_says_anything_of_an_order(panel: Panel, upstre
             panel.sweep()
             spent = time.process_time() - spent
         assert Attempt.objects.get(order_id=order).state == "unknown", name
-        assert spent < CPU_SECONDS, name
+        assert in_cpu_time(spent, CPU_SECONDS), name
 
 
 def access(url: str) -> ProviderAccess:
@@ -162,11 +163,11 @@ def test_an_answer_of_full_size_is_read_in_time(unit: bytes, end: bytes) -> None
         for read in readers:
             spent = time.process_time()
             read(body)
-            assert time.process_time() - spent < CPU_SECONDS, (begin, read)
+            assert in_cpu_time(time.process_time() - spent, CPU_SECONDS), (begin, read)
 
 
 def test_a_catalogue_of_full_size_is_refused_in_time() -> None:
     body = b"[" + b"[]," * (MAX_ANSWER_BYTES // 3 - 1) + b"1]"
     spent = time.process_time()
     assert isinstance(read_services(200, body), Unreadable)
-    assert time.process_time() - spent < 2 * CPU_SECONDS
+    assert in_cpu_time(time.process_time() - spent, 2 * CPU_SECONDS)

@@ -84,6 +84,7 @@ def paths() -> list[str]:
     return [*routed, *HEALTH_ROUTES, "/nowhere", "/", "/api/nowhere", "/assets/nowhere.css"]
 
 
+@pytest.mark.quick
 def test_every_page_and_path_keeps_browsers_in_check(server: ServeProcess) -> None:
     for path, method, host in product(paths(), ("GET", "HEAD", "POST", "PUT"), ("panel.example", "p'", "<script>", "")):
         with Wire(server.url) as wire:

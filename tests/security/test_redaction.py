@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hawker.core.logs import redact
 from hawker.core.redaction import GONE, forms_of, redacted, redacted_value, without
+from yardstick import in_cpu_time
 
 FRESH = "3f9ac0d1e2b34455667788990011aabbccddeeff00112233445566778899aabb"
 """A key of the look that ours have."""
@@ -57,6 +58,7 @@ def test_a_fresh_key_is_taken_out_wherever_it_stands(text: str) -> None:
     assert FRESH not in redacted(text.format(FRESH))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("key", ["hunter2hunter2", "abc-def_ghi.jkl", "panelkey", "0123456789"])
 @pytest.mark.parametrize(
     "text",
@@ -222,4 +224,4 @@ def test_any_text_is_read_in_time(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
     spent = time.process_time()
     redacted(text)
-    assert time.process_time() - spent < 2.0
+    assert in_cpu_time(time.process_time() - spent, 2.0)

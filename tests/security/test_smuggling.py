@@ -57,6 +57,7 @@ def framings(hidden: bytes) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.quick
 def test_a_request_inside_another_is_never_carried_out(server: ServeProcess, customer: OpenedCustomer) -> None:
     hidden = post_form(key=customer.api_key, action="add", service="1", link="https://e.example/", quantity="100")
     for name, request in framings(hidden).items():

@@ -10,6 +10,7 @@ from hawker.catalog.models import Service
 from hawker.ledger.customers import OpenedCustomer
 from hawker.providers.models import Provider
 from panel import Panel
+from plain_http import http_post
 from processes import SandboxProcess, ServeProcess
 from scripted_upstream import ScriptedUpstream, start_scripted_upstream
 
@@ -19,6 +20,7 @@ def customer(panel: Panel) -> OpenedCustomer:
     return panel.customer(credit="10.00")
 
 
+@pytest.mark.quick
 def test_it_is_bought_once_and_its_orders_are_charged_one_by_one(
     panel: Panel, server: ServeProcess, sandbox: SandboxProcess, upstream: Provider, customer: OpenedCustomer
 ) -> None:
@@ -60,10 +62,8 @@ def test_it_is_bought_once_and_its_orders_are_charged_one_by_one(
 
 def subscriptions_of(sandbox: SandboxProcess) -> dict[str, Any]:
     """A service of type Subscriptions that the sandbox offers, with cancel."""
-    import httpx2
-
     form = {"key": sandbox.key, "action": "services"}
-    offered = httpx2.post(sandbox.url, data=form, trust_env=False).json()
+    offered = http_post(sandbox.url, data=form).json()
     found: dict[str, Any] = next(row for row in offered if row["type"] == "Subscriptions" and row["cancel"])
     return found
 

@@ -25,6 +25,7 @@ def customer(panel: Panel) -> OpenedCustomer:
     return panel.customer(credit="10.00")
 
 
+@pytest.mark.quick
 def test_each_new_post_becomes_an_order_and_existing_ones_do_not(
     panel: Panel,
     server: ServeProcess,

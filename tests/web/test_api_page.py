@@ -35,6 +35,7 @@ def section_of(text: str, slug: str) -> str:
     return text.partition(f'<section id="{slug}"')[2].partition("<section")[0]
 
 
+@pytest.mark.quick
 def test_it_tells_of_every_action_type_parameter_reply_and_error(server: ServeProcess) -> None:
     text = page_of(server)
     for action in ACTIONS:

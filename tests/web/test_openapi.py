@@ -26,6 +26,7 @@ def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator({"$ref": f"urn:api#/components/schemas/{name}"}, registry=registry)
 
 
+@pytest.mark.quick
 def test_the_document_is_openapi_3_1(server: ServeProcess) -> None:
     answer = server.send("GET", path=PATH)
     assert answer.headers["content-type"] == "application/json"

@@ -12,6 +12,7 @@ from seed_document import read_strictly
 from world import World, everything_written
 
 from raw_http import Answer, Wire, post
+from yardstick import in_time
 
 REQUEST, KEY, SERVICE, ORDER = "Incorrect request", "Invalid API key", "Incorrect service ID", "Incorrect order ID"
 QUANTITY, LINK, COMMENTS = "Incorrect quantity", "Incorrect link", "Incorrect comments"
@@ -153,7 +154,7 @@ def ask(wire: Wire, attempt: Try) -> Answer:
     """The answer, which must come at once, be well-formed, and be no fault of ours."""
     started = perf_counter()
     answer = wire.ask(attempt.request)
-    assert perf_counter() - started < 2, attempt.what
+    assert in_time(perf_counter() - started, 2), attempt.what
     assert answer.status < 500, f"{attempt.what}: HTTP {answer.status} {answer.body[:200]!r}"
     assert answer.headers["content-type"] == "application/json"
     return answer

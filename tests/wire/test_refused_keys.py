@@ -59,6 +59,7 @@ def test_an_expired_key_is_refused(panel: Panel, patient_server: ServeProcess, c
     refused(patient_server, customer.api_key)
 
 
+@pytest.mark.quick
 def test_a_key_for_reading_reads_and_does_not_order(patient_server: ServeProcess, customer: OpenedCustomer) -> None:
     ApiKey.objects.filter(user_id=customer.user_id).update(scope=KeyScope.READ)
     before = everything_written()

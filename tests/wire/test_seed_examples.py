@@ -18,20 +18,24 @@ def asked(world: World, **fields: str) -> bytes:
     return answer.body
 
 
+@pytest.mark.quick
 def test_the_balance_is_the_seeds_to_the_byte(world: World) -> None:
     assert asked(world, action="balance") == compact(example("User balance"))
 
 
+@pytest.mark.quick
 def test_the_status_of_an_order_is_the_seeds_to_the_byte(world: World) -> None:
     assert asked(world, action="status", order="1") == compact(example("Order status"))
 
 
+@pytest.mark.quick
 def test_the_statuses_of_many_orders_are_the_seeds_to_the_byte(world: World) -> None:
     """Order 10 is there, but another customer's."""
     shown = example("Multiple orders status")
     assert asked(world, action="status", orders=",".join(shown)) == compact(shown)
 
 
+@pytest.mark.quick
 def test_the_services_are_the_seeds_but_for_our_extra_key(world: World) -> None:
     answered = read_strictly(asked(world, action="services"))
     shown = example("Service list")

@@ -1,8 +1,10 @@
 """One connection to a provider, or to another host: dialled first, used once at a time, every failure told apart."""
 
 import asyncio
+import functools
 import ipaddress
 import select
+import ssl
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,8 +32,13 @@ seconds to read, in which nothing else is sent."""
 _HANG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
 """An orderly end too, where the system tells of it; errors and resets always come."""
 
-_tls = httpcore2.default_ssl_context()
-_tls.set_alpn_protocols(["http/1.1"])
+
+@functools.cache
+def _tls_context() -> ssl.SSLContext:
+    """Made when it is first needed: to load the certificates takes 45 ms of CPU, and most commands dial nobody."""
+    context = httpcore2.default_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 class Resolver(Protocol):
@@ -243,7 +250,7 @@ async def open_line(
 
 async def _secured(stream: httpcore2.AsyncNetworkStream, host: str) -> httpcore2.AsyncNetworkStream:
     try:
-        return await stream.start_tls(_tls, server_hostname=host)
+        return await stream.start_tls(_tls_context(), server_hostname=host)
     except BaseException:
         # Cut short by our deadline, the library leaves the connection open until the collector comes.
         await stream.aclose()

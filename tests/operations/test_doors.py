@@ -14,9 +14,6 @@ STATEMENT = re.compile(
     r"|GRANT\s|REVOKE\s|TRUNCATE\s|LOCK\s+TABLE\s)"
 )
 
-STILL_TO_COME = ("audit.py", "orders.py", "providers.py", "refills.py")
-"""Modules whose `list` commands still read tables by themselves. This list only becomes shorter, to nothing."""
-
 
 def imports(tree: ast.Module) -> Iterator[str]:
     """Every module that is imported, also inside functions and for types alone; a name that is imported out of a
@@ -46,10 +43,8 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
 def test_no_module_of_the_command_line_imports_tables_statements_or_the_audit_log() -> None:
     found = {name: sorted({module for module in imports(tree) if is_forbidden(module)}) for name, tree in trees()}
     assert len(found) > 10
-    wrong = {name: modules for name, modules in found.items() if modules and name not in STILL_TO_COME}
+    wrong = {name: modules for name, modules in found.items() if modules}
     assert not wrong, wrong
-    done = [name for name in STILL_TO_COME if not found.get(name)]
-    assert not done, f"take out of STILL_TO_COME: {done}"
 
 
 def test_no_module_of_the_command_line_has_a_statement() -> None:

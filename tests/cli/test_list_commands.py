@@ -95,7 +95,7 @@ def test_customers_are_listed_shown_and_have_a_statement(panel: Panel) -> None:
         ("charge", "-0.09", "4.91", order),
         ("deposit", "5.00", "5.00", None),
     ]
-    assert (nobody.code, nobody.stderr) == (1, "hawker: there is no customer 'nobody@example.com'\n")
+    assert (nobody.code, nobody.stderr) == (1, "hawker: there is no customer nobody@example.com\n")
 
 
 def test_any_list_is_there_by_its_name(orders: list[int]) -> None:

@@ -125,7 +125,7 @@ def test_the_check_finds_money_that_nobody_answers_for(panel: Panel, account: in
         owner.commit()
         (breach,) = check_invariants().breaches
         assert breach.invariant == "I14"
-        assert "no row of the audit log has it, by 'anna' for 'a gift'" in breach.what
+        assert "no row of the audit log has it, by 'staff:anna' for 'a gift'" in breach.what
         owner.execute("INSERT INTO audit_event SELECT * FROM kept")
 
 

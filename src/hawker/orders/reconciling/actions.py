@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -23,10 +23,13 @@ from hawker.orders.reconciling import queries
 from hawker.orders.reconciling.number_windows import (
     CLOCK_SKEW,
     MAX_CANDIDATES,
+    OPEN_AFTER,
+    ORDER_OR_RESOLVE,
     PER_CALL,
     Doubt,
     Later,
     Neighbour,
+    Side,
     Window,
     windows_of,
 )
@@ -45,6 +48,9 @@ LEASE = timedelta(minutes=2)
 _SAMPLE = 30
 _DOUBT_LASTS = timedelta(minutes=10)
 """Far longer than any attempt's lease."""
+
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class _Survey:
     restored_at: datetime | None
     before: dict[int, list[Neighbour]]
     after: dict[int, list[Neighbour]]
+    scans_of: dict[int, list[tuple[datetime, dict[str, Any]]]]
 
 
 @dataclass(slots=True)
@@ -108,6 +115,8 @@ class _Notes:
         if wait is None:
             shortest, longest = (10, 6 * 60) if later.person else (0.5, 10)
             wait = backoff(tries - 1, shortest=timedelta(minutes=shortest), longest=timedelta(minutes=longest))
+        if later.look_by is not None:
+            wait = min(wait, max(later.look_by - self.now, timedelta(seconds=1)))
         hold = f"for a person: {later.why}" if later.person else later.why
         self.put_off.append((doubt.order_id, self.now + wait, tries, hold[:80]))
 
@@ -135,7 +144,7 @@ def _plan(cursor: Cursor, provider_id: int, now: datetime) -> ReconcilePlan:
             continue
         case = _case(cursor, survey, doubt, now)
         if isinstance(case, Later):
-            notes.evidence.append((doubt.attempt_id, EvidenceKind.WAIT, case.why, None))
+            notes.evidence.append((doubt.attempt_id, EvidenceKind.WAIT, case.text, None))
             notes.later(doubt, case)
         else:
             plan.cases.append(case)
@@ -149,13 +158,18 @@ def _survey(cursor: Cursor, provider_id: int, order_ids: Sequence[int], now: dat
     rows = ask(cursor, queries.READ_SIBLINGS, (provider_id,)).fetchall()
     siblings = [row[0] for row in rows]
     _, currency, scans = rows[0]
-    survey = _Survey(siblings, currency, scans, [], None, [], None, defaultdict(list), defaultdict(list))
+    survey = _Survey(
+        siblings, currency, scans, [], None, [], None, defaultdict(list), defaultdict(list), defaultdict(list)
+    )
     attempts = [row[0] for row in ask(cursor, queries.READ_UNKNOWN, (list(order_ids),))]
     _read_neighbours(cursor, survey, attempts)
+    for attempt_id, at, facts in ask(cursor, queries.READ_LOOKS, (attempts,)):
+        survey.scans_of[attempt_id].append((at, json.loads(facts) if isinstance(facts, str) else facts))
     known = [n.started_at for found in (*survey.before.values(), *survey.after.values()) for n in found]
-    # Whatever may have got a number beside the oldest known one here was sent at most a lease before it. Without a
-    # known one there is no window, and nothing will be judged.
-    since = min(known, default=now) - _DOUBT_LASTS
+    # Whatever may have got a number beside the oldest known one here was sent at most a lease before it. Where nothing
+    # is known before an unknown, its window is open below, and every doubt may be in it.
+    oldest = min(known, default=now) if all(survey.before[attempt] for attempt in attempts) else _FIRST
+    since = oldest - _DOUBT_LASTS
     survey.doubts = [Doubt(*row) for row in ask(cursor, queries.READ_DOUBTS, (CLOCK_SKEW, siblings, since))]
     restores = ask(cursor, queries.READ_RESTORES).fetchall()
     survey.restored_at = max((restored_at for _, restored_at in restores), default=None)
@@ -183,9 +197,13 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     if now < doubt.ended_at:
         return Later("the request may still be in progress")
     before, after = survey.before[doubt.attempt_id], survey.after[doubt.attempt_id]
-    windows = windows_of(doubt, before, after)
+    windows = windows_of(doubt, before, after, now=now)
     if isinstance(windows, Later):
         return windows
+    if windows[0].open is Side.HIGH and _was_seen(survey, doubt):
+        # What appears there after a scan was made by somebody else: a second scan could only bind it wrongly.
+        why = "no order after it has a known number yet, and the scan without one did not settle it"
+        return Later(why, person=True, advice=ORDER_OR_RESOLVE, look_by=now + OPEN_AFTER)
     sizes = []
     for window in windows:
         if survey.first_sending is not None and survey.first_sending <= window.high.done_at:
@@ -196,6 +214,13 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
             return Case(doubt.attempt_id, window, candidates, controls, known)
         sizes.append(window.numbers)
     return Later(f"its window has {' or '.join(map(str, sizes))} numbers, more than one scan may ask for", person=True)
+
+
+def _was_seen(survey: _Survey, doubt: Doubt) -> bool:
+    """Whether a scan of its open window was answered clearly."""
+    return any(
+        facts.get("open") == Side.HIGH and not facts["unclear"] for _, facts in survey.scans_of[doubt.attempt_id]
+    )
 
 
 def _room(candidates: Sequence[int]) -> int:
@@ -230,8 +255,8 @@ def _controls(
     upper = min(
         (n for n in known if n.upstream_id > window.high.upstream_id), key=lambda n: n.upstream_id, default=None
     )
-    sides = [Window(lower, window.low)] if lower else []
-    sides += [Window(window.high, upper)] if upper else []
+    sides = [Window(lower, window.low)] if lower and window.open is not Side.LOW else []
+    sides += [Window(window.high, upper)] if upper and window.open is not Side.HIGH else []
     controls: list[int] = []
     for side in sides:
         doubted = any(side.overlaps(d.started_at, d.ended_at) for d in survey.doubts if d is not doubt)
@@ -253,15 +278,15 @@ def _cut_to_pace(cursor: Cursor, plan: ReconcilePlan, survey: _Survey, notes: _N
     """Keep the cases whose calls the provider's minute still holds; several of one window share its calls."""
     wanted: dict[tuple[int, int], list[StatusCall]] = {}
     for case in plan.cases:
-        known = (case.window.low.upstream_id, case.window.high.upstream_id)
         numbers = [*case.candidates, *case.controls]
-        wanted[known] = [StatusCall(known, numbers[i : i + PER_CALL]) for i in range(0, len(numbers), PER_CALL)]
+        calls = [StatusCall(case.window.ours, numbers[i : i + PER_CALL]) for i in range(0, len(numbers), PER_CALL)]
+        wanted[_key(case.window)] = calls
     slots = ask_slots(cursor, plan.provider_id, Pace.STATUSES, want=sum(map(len, wanted.values())), now=notes.now)
     left = slots.most
-    for known, calls in wanted.items():
+    for key, calls in wanted.items():
         if len(calls) <= left:
             left -= len(calls)
-            plan.calls[known] = calls
+            plan.calls[key] = calls
     use_slots(cursor, slots, slots.most - left, now=notes.now)
     kept = [case for case in plan.cases if _key(case.window) in plan.calls]
     for doubt in survey.doubts:
@@ -318,7 +343,7 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
     doubts = {doubt.attempt_id: doubt for doubt in survey.doubts if doubt.open}
     cases = [case for case in plan.cases if case.attempt_id in doubts]
     notes = _Notes(plan.provider_id, now, plan.tries)
-    since = _empty_since(cursor, cases)
+    since = _empty_since(survey, cases)
     outcomes: list[Outcome] = []
     for case in cases:
         doubt, told = doubts[case.attempt_id], answers.told[_key(case.window)]
@@ -346,7 +371,7 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
         )
         none = holds_none(doubt, look, survey.currency)
         facts = _facts(look, none=none)
-        notes.evidence.append((doubt.attempt_id, EvidenceKind.SCAN, f"{judged.why}; {balance.text}", facts))
+        notes.evidence.append((doubt.attempt_id, EvidenceKind.SCAN, f"{_told(judged)}; {balance.text}", facts))
         match judged:
             case Bind(upstream_id, why):
                 outcomes.append(Outcome(doubt.attempt_id, Found(upstream_id, why)))
@@ -361,6 +386,10 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
         ask(cursor, queries.LOOK_NOW, (now, plan.provider_id))
     failpoint("reconcile-before-commit")
     return len(settled), opened
+
+
+def _told(judged: Bind | NotMade | Later) -> str:
+    return judged.text if isinstance(judged, Later) else judged.why
 
 
 def _look(case: Case, told: Presence) -> NumberScan:
@@ -393,6 +422,7 @@ def _facts(look: NumberScan, *, none: bool) -> str:
             "low": look.window.low.upstream_id,
             "high": look.window.high.upstream_id,
             "whole": look.window.whole,
+            "open": look.window.open,
             "empty": none,
             "unclear": look.unclear,
             "strays": list(look.strays),
@@ -406,19 +436,16 @@ def _facts(look: NumberScan, *, none: bool) -> str:
     )
 
 
-def _empty_since(cursor: Cursor, cases: Sequence[Case]) -> dict[int, datetime]:
+def _empty_since(survey: _Survey, cases: Sequence[Case]) -> dict[int, datetime]:
     """When each case's present window was first seen without an order of its own; only where no look since then found
     one that could be."""
-    windows = {case.attempt_id: _key(case.window) for case in cases}
     since: dict[int, datetime] = {}
-    if not windows:
-        return since
-    for attempt_id, at, facts in ask(cursor, queries.READ_LOOKS, (list(windows),)):
-        seen: dict[str, Any] = json.loads(facts) if isinstance(facts, str) else facts
-        if seen["empty"] and seen["whole"] and (seen["low"], seen["high"]) == windows[attempt_id]:
-            since.setdefault(attempt_id, at)
-        else:
-            since.pop(attempt_id, None)
+    for case in cases:
+        for at, seen in survey.scans_of[case.attempt_id]:
+            if seen["empty"] and seen["whole"] and (seen["low"], seen["high"]) == _key(case.window):
+                since.setdefault(case.attempt_id, at)
+            else:
+                since.pop(case.attempt_id, None)
     return since
 
 

@@ -196,6 +196,27 @@ GUARDS = (
         _RECONCILE,
     ),
     Guard(
+        "a window without an order after it is scanned once",
+        "src/hawker/orders/reconciling/actions.py",
+        "if windows[0].open is Side.HIGH and _was_seen(survey, doubt):",
+        "if False:",
+        _RECONCILE,
+    ),
+    Guard(
+        "a window without an order before it needs the balance",
+        _ORPHANS,
+        "and look.window.open is Side.LOW and not charged:",
+        "and False:",
+        _RECONCILE,
+    ),
+    Guard(
+        "a scan waits for an order that is still in progress",
+        "src/hawker/orders/reconciling/actions.py",
+        "if survey.first_sending is not None and survey.first_sending <= window.high.done_at:",
+        "if False:",
+        _RECONCILE,
+    ),
+    Guard(
         "a request that may still be in progress is not judged",
         "src/hawker/orders/reconciling/number_windows.py",
         "for n in after if n.started_at >= doubt.ended_at)",

@@ -78,7 +78,7 @@ def test_nothing_is_looked_for_while_it_may_still_be_under_way(story: Story) -> 
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("fault", ["hang-after-accept", *CREATED])
+@pytest.mark.parametrize("fault", ["502-after-accept", "both-order-and-error"])
 def test_on_a_quiet_panel_an_order_that_was_made_is_bound_without_one_after_it(story: Story, fault: str) -> None:
     story.calm()
     for _ in range(3):
@@ -94,7 +94,7 @@ def test_on_a_quiet_panel_an_order_that_was_made_is_bound_without_one_after_it(s
     assert describe_alerts(closed=False, limit=9) == [], "nobody had to be told"
 
 
-@pytest.mark.parametrize("fault", ["hang-before-accept", *NOT_CREATED])
+@pytest.mark.parametrize("fault", NOT_CREATED)
 def test_on_a_quiet_panel_an_order_that_was_not_made_waits_for_one_after_it(story: Story, fault: str) -> None:
     story.calm()
     (order,) = story.trouble(fault)
@@ -190,11 +190,12 @@ def test_a_balance_that_shows_no_charge_keeps_a_quiet_panels_orphan_from_being_b
     assert "the balance shows no charge" in story.panel.order(order)["attempts"][0]["steps"][0]["text"]
 
 
-def first_unknown(story: Story, fault: str, *, spent: str | None) -> int:
+def first_unknown(story: Story, fault: str, *, spent: str | None = None, balance: bool = True) -> int:
     """The first order that Hawker sends to this provider, and some that go well after it."""
     order_elsewhere(story.sandbox, key="somebody")
-    story.sandbox.fund("100.00")
-    story.panel.upkeep()
+    if balance:
+        story.sandbox.fund("100.00")
+        story.panel.upkeep()
     story.panel.clock.advance(seconds=60)
     (order,) = story.trouble(fault)
     if spent is not None:
@@ -206,7 +207,7 @@ def first_unknown(story: Story, fault: str, *, spent: str | None) -> int:
 
 
 def test_a_providers_first_order_is_bound_when_the_balance_shows_its_charge(story: Story) -> None:
-    order = first_unknown(story, "502-after-accept", spent=None)
+    order = first_unknown(story, "502-after-accept")
     story.assert_bound(order)
 
 
@@ -219,9 +220,10 @@ def test_a_providers_first_order_is_a_persons_where_the_balance_does_not_show_it
     assert story.hold(order).startswith("for a person:")
 
 
-def test_an_order_from_before_hawkers_first_is_never_bound(story: Story) -> None:
+@pytest.mark.parametrize("balance", [True, False], ids=["with a balance", "without one"])
+def test_an_order_from_before_hawkers_first_is_never_bound(story: Story, balance: bool) -> None:
     order_elsewhere(story.sandbox, quantity=100)
-    order = first_unknown(story, "502-before-accept", spent=None)
+    order = first_unknown(story, "502-before-accept", balance=balance)
     assert story.state(order) == "unknown"
     assert story.panel.order(order)["upstream_order"] is None
 
@@ -442,6 +444,28 @@ def test_looks_keep_to_the_providers_minute(story: Story) -> None:
     assert (story.looks(), story.state(order)) == (1, "unknown")
     story.look()
     assert story.looks() == 2
+    story.assert_bound(order)
+
+
+def test_a_window_of_more_calls_than_the_provider_allows_at_once_is_a_persons(story: Story) -> None:
+    change_provider("upstream", {"statuses_per_minute": 19})
+    story.calm()
+    (order,) = story.trouble("502-after-accept")
+    for _ in range(100):
+        order_elsewhere(story.sandbox, key="somebody")
+    story.after()
+    story.look(seconds=200)
+    assert (story.looks(), story.state(order)) == (0, "unknown")
+    assert "more than one scan may ask for" in story.hold(order)
+    assert story.hold(order).startswith("for a person:")
+
+
+def test_the_scan_on_a_quiet_panel_keeps_to_what_the_provider_allows_at_once(story: Story) -> None:
+    change_provider("upstream", {"statuses_per_minute": 19})
+    story.calm()
+    (order,) = story.trouble("502-after-accept")
+    story.look(seconds=800)
+    assert story.looks() == 1
     story.assert_bound(order)
 
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hawker.orders.reconciling.number_windows import (
+    MAX_CANDIDATES,
     OPEN_AFTER,
-    OPEN_NUMBERS,
+    PER_CALL,
     Doubt,
     Later,
     Neighbour,
@@ -346,9 +347,20 @@ def test_without_an_order_after_it_a_window_is_open_above_once_a_while_has_passe
     assert not isinstance(windows, Later)
     (window,) = windows
     assert (window.low, window.open, window.whole, window.ours) == (LOW, Side.HIGH, False, (95, 100))
-    assert window.numbers == OPEN_NUMBERS
+    assert PER_CALL * 2 < window.numbers < MAX_CANDIDATES, "the rest of the calls is for numbers that are not ours"
     assert window.overlaps(at(10**7), at(10**7 + 1)), "whatever is sent later may be in it"
     assert not window.overlaps(at(-999), at(-900))
+
+
+def test_an_open_window_keeps_to_the_calls_that_a_provider_allows_at_once() -> None:
+    for windows in (
+        windows_of(DOUBT, [SECOND_LOW, LOW], [], now=OPENS, most_calls=1),
+        windows_of(
+            DOUBT, [], [Neighbour(500, at(200), at(201)), Neighbour(501, at(300), at(301))], now=OPENS, most_calls=1
+        ),
+    ):
+        assert not isinstance(windows, Later)
+        assert 0 < windows[0].numbers < PER_CALL
 
 
 def test_without_an_order_before_it_a_window_is_open_below() -> None:

@@ -22,7 +22,7 @@ from hawker.orders.reconciling import provider_balance_queries as mirror_queries
 from hawker.orders.reconciling import queries
 from hawker.orders.reconciling.number_windows import (
     CLOCK_SKEW,
-    MAX_CANDIDATES,
+    MAX_CALLS,
     OPEN_AFTER,
     ORDER_OR_RESOLVE,
     PER_CALL,
@@ -41,6 +41,7 @@ from hawker.orders.sending.settling import BINDINGS, Outcome, settle_within
 from hawker.orders.waits import backoff
 from hawker.protocol.presence import Presence
 from hawker.providers.availability import Pace, ask_slots, use_slots
+from hawker.providers.pace import burst
 
 ACTOR = system("reconcile")
 BATCH = 20
@@ -86,18 +87,20 @@ class ReconcilePlan:
 
 @dataclass(slots=True)
 class _Survey:
-    """What the database knows of a provider's unknowns at this moment."""
+    """What the database knows of a provider's unknowns at this moment. `scans_of` are the scans that were answered, of
+    each attempt, with what they found."""
 
     siblings: list[int]
     currency: str
     scans: bool
-    doubts: list[Doubt]
-    first_sending: datetime | None
-    relays: list[tuple[datetime, datetime]]
-    restored_at: datetime | None
-    before: dict[int, list[Neighbour]]
-    after: dict[int, list[Neighbour]]
-    scans_of: dict[int, list[tuple[datetime, dict[str, Any]]]]
+    most_calls: int
+    doubts: list[Doubt] = field(default_factory=list)
+    first_sending: datetime | None = None
+    relays: list[tuple[datetime, datetime]] = field(default_factory=list)
+    restored_at: datetime | None = None
+    before: dict[int, list[Neighbour]] = field(default_factory=lambda: defaultdict(list))
+    after: dict[int, list[Neighbour]] = field(default_factory=lambda: defaultdict(list))
+    scans_of: dict[int, list[tuple[datetime, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass(slots=True)
@@ -157,10 +160,9 @@ def _plan(cursor: Cursor, provider_id: int, now: datetime) -> ReconcilePlan:
 def _survey(cursor: Cursor, provider_id: int, order_ids: Sequence[int], now: datetime) -> _Survey:
     rows = ask(cursor, queries.READ_SIBLINGS, (provider_id,)).fetchall()
     siblings = [row[0] for row in rows]
-    _, currency, scans = rows[0]
-    survey = _Survey(
-        siblings, currency, scans, [], None, [], None, defaultdict(list), defaultdict(list), defaultdict(list)
-    )
+    _, currency, scans, limit = rows[0]
+    most_calls = MAX_CALLS if limit is None else min(burst(limit), MAX_CALLS)
+    survey = _Survey(siblings, currency, scans, most_calls)
     attempts = [row[0] for row in ask(cursor, queries.READ_UNKNOWN, (list(order_ids),))]
     _read_neighbours(cursor, survey, attempts)
     for attempt_id, at, facts in ask(cursor, queries.READ_LOOKS, (attempts,)):
@@ -197,7 +199,7 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     if now < doubt.ended_at:
         return Later("the request may still be in progress")
     before, after = survey.before[doubt.attempt_id], survey.after[doubt.attempt_id]
-    windows = windows_of(doubt, before, after, now=now)
+    windows = windows_of(doubt, before, after, now=now, most_calls=survey.most_calls)
     if isinstance(windows, Later):
         return windows
     if windows[0].open is Side.HIGH and _was_seen(survey, doubt):
@@ -208,7 +210,7 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     for window in windows:
         if survey.first_sending is not None and survey.first_sending <= window.high.done_at:
             return Later("another order of ours in its window is still in progress")
-        candidates, known = _contents(cursor, survey, window, MAX_CANDIDATES)
+        candidates, known = _contents(cursor, survey, window, survey.most_calls * PER_CALL)
         if candidates is not None:
             controls = _controls(cursor, survey, doubt, window, [*before, *after], _room(candidates))
             return Case(doubt.attempt_id, window, candidates, controls, known)

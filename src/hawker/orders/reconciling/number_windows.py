@@ -20,11 +20,12 @@ MAX_ASKED = 300
 """Numbers asked about for one unknown, in calls of a hundred; the first and the last of each call are known ones."""
 
 PER_CALL = 98
-MAX_CANDIDATES = MAX_ASKED // 100 * PER_CALL
+MAX_CALLS = MAX_ASKED // 100
+MAX_CANDIDATES = MAX_CALLS * PER_CALL
 
-OPEN_NUMBERS = MAX_CANDIDATES - 20
-"""Numbers of a window that is open on one side. The calls for them have room for numbers on the other side of the known
-order, which no order of ours can have."""
+_CONTROLS = 20
+"""The calls for a window that is open on one side have room for so many numbers on the other side of the known order,
+which no order of ours can have."""
 
 OPEN_AFTER = timedelta(minutes=10)
 """An order that is sent this soon after an unknown closes its window, which proves more. Only then is it looked for
@@ -125,11 +126,17 @@ ORDER_OR_RESOLVE = f"place one small order at this provider and it is looked at 
 
 
 def windows_of(
-    doubt: Doubt, before: Sequence[Neighbour], after: Sequence[Neighbour], *, now: datetime
+    doubt: Doubt,
+    before: Sequence[Neighbour],
+    after: Sequence[Neighbour],
+    *,
+    now: datetime,
+    most_calls: int = MAX_CALLS,
 ) -> Sequence[Window] | Later:
     """The windows of an unknown, the whole one first, then a narrower one where there is one.
 
-    `before` are orders answered before it was sent, `after` ones sent after it became unknown, both near to it.
+    `before` are orders answered before it was sent, `after` ones sent after it became unknown, both near to it. An open
+    window has as many numbers as `most_calls` hold.
     """
     low = max(
         (n for n in before if n.done_at <= doubt.started_at - CLOCK_SKEW), key=lambda n: n.upstream_id, default=None
@@ -137,10 +144,11 @@ def windows_of(
     high = min((n for n in after if n.started_at >= doubt.ended_at), key=lambda n: n.upstream_id, default=None)
     if not numbers_grow([*before, *after]) or (low and high and high.upstream_id <= low.upstream_id):
         return Later("the provider's order numbers do not grow with time", person=True)
+    open_numbers = min(most_calls * PER_CALL, MAX_CANDIDATES) - _CONTROLS
     if high is None:
-        return _open_above(doubt, low, before, now)
+        return _open_above(doubt, low, before, now, open_numbers)
     if low is None:
-        return _open_below(high, after, now)
+        return _open_below(high, after, now, open_numbers)
     soon = min(
         (n for n in after if n.started_at >= doubt.seen_at + CLOCK_SKEW), key=lambda n: n.upstream_id, default=high
     )
@@ -149,7 +157,7 @@ def windows_of(
 
 
 def _open_above(
-    doubt: Doubt, low: Neighbour | None, before: Sequence[Neighbour], now: datetime
+    doubt: Doubt, low: Neighbour | None, before: Sequence[Neighbour], now: datetime, numbers: int
 ) -> Sequence[Window] | Later:
     """The window above the last order before it; it has to wait for OPEN_AFTER."""
     opens_at = doubt.ended_at + OPEN_AFTER
@@ -162,17 +170,17 @@ def _open_above(
     if second is None:
         # Of a list that was cut short, the known number at its end is missing; one known order cannot be at both ends.
         return Later("no order after it has a known number yet, and only one before it", advice=ORDER_OR_RESOLVE)
-    end = Neighbour(low.upstream_id + OPEN_NUMBERS + 1, _AFTER_ALL, _AFTER_ALL)
+    end = Neighbour(low.upstream_id + numbers + 1, _AFTER_ALL, _AFTER_ALL)
     return [Window(low, end, whole=False, open=Side.HIGH, known=(second, low.upstream_id))]
 
 
-def _open_below(high: Neighbour, after: Sequence[Neighbour], now: datetime) -> Sequence[Window] | Later:
+def _open_below(high: Neighbour, after: Sequence[Neighbour], now: datetime, numbers: int) -> Sequence[Window] | Later:
     """The window below the first order after it."""
     second = min((n.upstream_id for n in after if n.upstream_id > high.upstream_id), default=None)
     if second is None:
         why = "no order before it has a known number, and only one after it"
         return Later(why, person=True, advice=RESOLVE, look_by=now + OPEN_AFTER)
-    end = Neighbour(max(0, high.upstream_id - OPEN_NUMBERS - 1), _BEFORE_ALL, _BEFORE_ALL)
+    end = Neighbour(max(0, high.upstream_id - numbers - 1), _BEFORE_ALL, _BEFORE_ALL)
     return [Window(end, high, whole=False, open=Side.LOW, known=(second, high.upstream_id))]
 
 

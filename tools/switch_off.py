@@ -200,14 +200,14 @@ GUARDS = (
         "src/hawker/orders/reconciling/actions.py",
         "if windows[0].open is Side.HIGH and _was_seen(survey, doubt):",
         "if False:",
-        _RECONCILE,
+        ("tests/orders/test_reconcile.py::test_what_appears_on_a_quiet_panel_after_the_scan_is_never_bound",),
     ),
     Guard(
         "a window without an order before it needs the balance",
         _ORPHANS,
         "and look.window.open is Side.LOW and not charged:",
         "and False:",
-        _RECONCILE,
+        ("tests/orders/test_reconcile.py::test_an_order_from_before_hawkers_first_is_never_bound",),
     ),
     Guard(
         "a scan waits for an order that is still in progress",

@@ -9,7 +9,7 @@ class AuditEvent(models.Model):
 
     `before` and `after` hold the fields that differ, as the subject is described elsewhere; never a key or a secret.
     A change of a balance names its transfer by kind and reference, and the database wants to see it in the transfer's
-    own transaction (ledger/migrations/0003): `transaction_id` is the number of that transaction.
+    own transaction (ledger/migrations/check_audited.sql): `transaction_id` is the number of that transaction.
     """
 
     id = models.BigAutoField(primary_key=True)

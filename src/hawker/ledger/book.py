@@ -88,7 +88,7 @@ class Book:
     def write(self, cursor: Cursor, now: datetime) -> None:
         """Write the entries, then the balances they leave, in the caller's transaction.
 
-        The database checks both again (migrations/0002): entries chain, balances equal their last
+        The database checks both again (migrations/guards.sql): entries chain, balances equal their last
         entry, and none is below its credit limit.
         """
         if not self._entries:

@@ -1,4 +1,4 @@
-"""Tables of the ledger. The constraints and triggers carry the rules; migrations/0002 holds the triggers."""
+"""Tables of the ledger. The constraints and triggers carry the rules; migrations/guards.sql holds the triggers."""
 
 from django.conf import settings
 from django.db import models

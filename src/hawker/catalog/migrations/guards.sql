@@ -1,4 +1,4 @@
--- Any change of what is sold, by whatever path, gives the catalogue a new number.
+-- Any change of what is sold, to whom and at which price, gives the catalogue a new number, whoever makes it.
 INSERT INTO catalogue_version (id, version) VALUES (1, 1);
 
 CREATE FUNCTION bump_catalogue_version() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -13,9 +13,23 @@ CREATE TRIGGER service_bumps_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCAT
     FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER route_bumps_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON route
     FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER forbidden_link_bumps_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON forbidden_link
+    FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER price_group_bumps_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON price_group
+    FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER customer_price_bumps_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON customer_price
+    FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER customer_rate_bumps_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON customer_rate
+    FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+
+-- What a route costs and whether it can be used depends on its provider too: held orders are looked at again when that
+-- changes, as when a price does. Balances and pauses change all the time and are not counted.
+CREATE TRIGGER provider_bumps_version AFTER UPDATE ON provider
+    FOR EACH ROW WHEN (OLD.enabled IS DISTINCT FROM NEW.enabled OR OLD.exchange_rate IS DISTINCT FROM NEW.exchange_rate)
+    EXECUTE FUNCTION bump_catalogue_version();
 
 -- At its COMMIT a change waits for the batches that are placing orders (they hold this lock shared, see
--- orders/queries.py), so once a new price is committed no order with the old one can follow it.
+-- orders/placing/queries.py), so once a new price is committed no order with the old one can follow it.
 CREATE FUNCTION wait_for_placing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(1214347115);

@@ -1,4 +1,4 @@
--- I5: what is written about money stays written.
+-- I5: rows about money are never changed or deleted.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
@@ -20,8 +20,11 @@ CREATE TRIGGER account_identity_stays BEFORE UPDATE ON account
 -- side's entry continues the entry before it. One look per statement instead of two foreign keys per row:
 -- their row locks on the house accounts would serialise all orders.
 -- The planner is held to index look-ups, because it plans this once, possibly while the tables are empty.
+-- The search path is fixed: a temporary table is found before one of the schema, so whoever may make one could otherwise
+-- have these triggers read accounts and entries of his own making.
 CREATE FUNCTION check_transfers() RETURNS trigger LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     bad bigint;
 BEGIN
@@ -58,7 +61,8 @@ CREATE TRIGGER transfer_checked AFTER INSERT ON transfer REFERENCING NEW TABLE A
 
 -- I3, I4 from the account's side: a balance can only become what its last entry says.
 CREATE FUNCTION check_accounts() RETURNS trigger LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+    SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     bad bigint;
 BEGIN
@@ -84,3 +88,12 @@ ALTER SEQUENCE account_id_seq RESTART WITH 1000;
 
 -- Balances change with every batch: room on the page keeps those updates off the indexes (HOT).
 ALTER TABLE account SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+
+-- Checked before the COMMIT, so that the statements may come in any order. Charges and refunds are left out by the
+-- conditions of the triggers, before anything is queued.
+CREATE CONSTRAINT TRIGGER transfer_audited AFTER INSERT ON transfer DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.kind IN ('correction', 'deposit')) EXECUTE FUNCTION check_audited();
+CREATE CONSTRAINT TRIGGER correction_audited AFTER INSERT ON correction DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION check_audited();
+CREATE CONSTRAINT TRIGGER deposit_audited AFTER INSERT ON deposit DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.gateway = 'manual') EXECUTE FUNCTION check_audited();

@@ -1,8 +1,3 @@
--- A temporary table is found before one of the schema where nothing else is said: whoever may make one could have these
--- triggers look for accounts and entries in a table of his own. They look in the schema first.
-ALTER FUNCTION check_transfers() SET search_path = pg_catalog, public, pg_temp;
-ALTER FUNCTION check_accounts() SET search_path = pg_catalog, public, pg_temp;
-
 -- I9, I14: money that came in, or was corrected, is what its row says, to the account that its row names, once (parts are
 -- those of refunds and deliveries only); what staff did of it is in the audit log, as before.
 CREATE OR REPLACE FUNCTION check_audited() RETURNS trigger LANGUAGE plpgsql

@@ -1,3 +1,3 @@
--- What is in the audit log stays there, as it is.
+-- Rows of the audit log are never changed or deleted.
 CREATE TRIGGER audit_event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -52,9 +52,9 @@ STORY = {
     # What a command is given, and the actions and subjects that the audit log then has of it.
     "customer add": (
         "new@example.com --credit 5",
-        ["balance.deposit account", "customer.add customer:new@example.com"],
+        ["customer.add account", "customer.add customer:new@example.com"],
     ),
-    "customer credit": ("--reason wrong {email} -- -1", ["balance.correction account:{account}"]),
+    "customer credit": ("--reason wrong {email} -- -1", ["customer.credit account:{account}"]),
     "customer disable": ("{email}", ["customer.disable customer:{email}"]),
     "customer enable": ("{email}", ["customer.enable customer:{email}"]),
     "key add": ("{email} --label shop", ["key.add key"]),

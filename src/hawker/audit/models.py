@@ -14,7 +14,6 @@ class AuditEvent(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
-    actor = models.CharField(max_length=254)
     actor_kind = models.CharField(max_length=12)
     address = models.CharField(max_length=45)
     action = models.CharField(max_length=60)
@@ -26,12 +25,14 @@ class AuditEvent(models.Model):
     transfer_kind = models.CharField(max_length=12, null=True)
     transfer_reference = models.BigIntegerField(null=True)
     transaction_id = models.BigIntegerField()
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=254)
 
     class Meta:
         db_table = "audit_event"
         constraints = [
             models.CheckConstraint(
-                condition=~Q(actor="") & ~Q(actor_kind="") & ~Q(address="") & ~Q(action="") & ~Q(subject_kind=""),
+                condition=~Q(actor_name="") & ~Q(actor_kind="") & ~Q(address="") & ~Q(action="") & ~Q(subject_kind=""),
                 name="audit_event_explained",
             ),
             models.UniqueConstraint(
@@ -42,5 +43,5 @@ class AuditEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["subject_kind", "subject_id", "-id"], name="audit_event_subject"),
-            models.Index(fields=["actor", "-id"], name="audit_event_actor"),
+            models.Index(fields=["actor_kind", "actor_name", "-id"], name="audit_event_actor"),
         ]

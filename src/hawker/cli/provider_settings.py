@@ -194,13 +194,15 @@ def resume(name: NameArgument, *, data_dir: DataDirOption = None) -> None:
 
 def _described(name: str) -> dict[str, Any]:
     from hawker.alerts.models import Alert
+    from hawker.alerts.subjects import about_provider
     from hawker.providers.actions import find_provider
-    from hawker.providers.availability import subject_of
     from hawker.providers.errors import NoSuchProvider
 
     with sentences(NoSuchProvider):
         provider = find_provider(name)
-    alerts = Alert.objects.filter(subject=subject_of(name), closed_at__isnull=True).order_by("id")
+    subject = about_provider(name)
+    open_alerts = Alert.objects.filter(closed_at__isnull=True)
+    alerts = open_alerts.filter(subject_kind=subject.kind, subject_id=subject.id).order_by("id")
     return {
         "provider": provider.id,
         "name": provider.name,
@@ -218,7 +220,7 @@ def _described(name: str) -> dict[str, Any]:
         "gate_not_sent": provider.gate_not_sent,
         "prices": {"every_seconds": provider.prices_every_seconds, "markup_percent": provider.markup_percent},
         "paused": None
-        if provider.paused_until is None or provider.paused_until <= SystemClock().now()
+        if not provider.is_paused(SystemClock().now())
         else {"until": provider.paused_until, "kind": provider.pause_kind, "reason": provider.pause_reason},
         "breaker": _breaker(provider),
         "balance": _balances(provider),

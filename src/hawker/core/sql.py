@@ -3,7 +3,7 @@
 The hot verbs bypass the ORM but not its connection: one driver, one address, one life cycle.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -11,12 +11,15 @@ from typing import Any, TypeAlias, TypeVar, cast
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.rows import namedtuple_row
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from hawker.core.arrays import FlatListDumper
 from hawker.core.errors import OutcomeUnknown, Unavailable
 
 Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
+NamedCursor: TypeAlias = psycopg.Cursor[Any]
+"""Its rows are named tuples of the columns of its statement."""
 Result = TypeVar("Result")
 
 _TRIES = 3
@@ -157,13 +160,20 @@ def in_snapshot(work: Callable[[Cursor], Result]) -> Result:
     return in_transaction(read)
 
 
-def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | None = None) -> Cursor:
+def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> Cursor:
     """Send a statement on the cursor's connection and answer the cursor its rows will come to.
 
     In a pipelined transaction nothing is waited for until the rows are read, so several questions
     asked before the first is read share one round trip.
     """
     asked = psycopg.Cursor(cursor.connection)
+    asked.execute(statement, parameters)
+    return asked
+
+
+def ask_named(cursor: Cursor, statement: str, parameters: Mapping[str, Any]) -> NamedCursor:
+    """Like `ask`; each row is a named tuple of the statement's columns. For statements that are not hot."""
+    asked = psycopg.Cursor(cursor.connection, row_factory=namedtuple_row)
     asked.execute(statement, parameters)
     return asked
 

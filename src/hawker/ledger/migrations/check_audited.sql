@@ -15,9 +15,9 @@ BEGIN
         number := NEW.id;
     END IF;
     IF what = 'correction' THEN
-        SELECT account_id, amount_micros, actor, reason, true AS by_staff INTO told FROM correction WHERE id = number;
+        SELECT account_id, amount_micros, actor_kind, actor_id, actor_name, reason, true AS by_staff INTO told FROM correction WHERE id = number;
     ELSE
-        SELECT account_id, amount_micros, actor, reason, gateway = 'manual' AS by_staff INTO told
+        SELECT account_id, amount_micros, actor_kind, actor_id, actor_name, reason, gateway = 'manual' AS by_staff INTO told
           FROM deposit WHERE id = number;
     END IF;
     IF TG_TABLE_NAME = 'transfer' THEN
@@ -33,7 +33,8 @@ BEGIN
     END IF;
     PERFORM FROM audit_event e
       WHERE e.transfer_kind = what AND e.transfer_reference = number AND e.transaction_id = txid_current()
-        AND e.actor = told.actor AND e.reason = told.reason AND told.reason <> '';
+        AND e.actor_kind = told.actor_kind AND e.actor_id IS NOT DISTINCT FROM told.actor_id
+        AND e.actor_name = told.actor_name AND e.reason = told.reason AND told.reason <> '';
     IF NOT FOUND THEN
         RAISE EXCEPTION '% %: a balance changed by staff, and the audit log does not tell who did it and why',
             what, number USING ERRCODE = 'check_violation', CONSTRAINT = 'transfer_audited';

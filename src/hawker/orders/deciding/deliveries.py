@@ -69,7 +69,7 @@ def _record(
             changes.append(_change(delivery, order))
             answers.append(delivery.state)
     book = open_book(lock_accounts(cursor, (change.account_id for change in changes if change.settlement)))
-    write_changes(cursor, changes, book, actor=actor, now=now)
+    write_changes(cursor, changes, book, actor=actor, operation="order.deliver", now=now)
     # What was on hold waits for a provider no more.
     replace_work(cursor, [(change.order_id, WorkKind.DISPATCH) for change in changes], [])
     failpoint("staff-before-commit")

@@ -23,12 +23,14 @@ a batch), hoping for a better plan than the prepared one.
 
 _INSERT_ORDERS = """
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
-                        refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at)
+                        refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at, origin,
+                        api_key_id)
     SELECT f.id, f.account_id, f.service_id, f.type, 'queued', f.link, f.quantity, f.extra, f.rate, f.charge_micros,
-           0, 0, 0, f.cost_micros, %s, %s
+           0, 0, 0, f.cost_micros, %s, %s, f.origin, f.api_key_id
       FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::jsonb[],
-                  %s::text[], %s::bigint[], %s::bigint[])
-        AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, cost_micros)
+                  %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[])
+        AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, cost_micros, origin,
+             api_key_id)
 """
 
 _INSERT_WORK = """

@@ -123,6 +123,7 @@ def list_(*, data_dir: DataDirOption = None) -> None:
 
         from hawker.providers.models import Provider
 
+        now = SystemClock().now()
         answer(
             [
                 {
@@ -134,6 +135,7 @@ def list_(*, data_dir: DataDirOption = None) -> None:
                     "balance": None if provider.balance_micros is None else format_micros(provider.balance_micros),
                     "currency": provider.currency,
                     "balance_at": provider.balance_at,
+                    "paused": provider.is_paused(now),
                     "paused_until": provider.paused_until,
                     "pause_reason": provider.pause_reason,
                 }

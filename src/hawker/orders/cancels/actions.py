@@ -1,7 +1,7 @@
 """Asking for cancels: settled at once where nothing was sent yet, else wished and carried out upstream.
 
 The outcome (full, partial, refused) of what was sent is the provider's to say: it arrives by its status
-(actions/follow.py) and is settled there. So an order is never both delivered and refunded in full.
+(following/actions.py) and is settled there. So an order is never both delivered and refunded in full.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

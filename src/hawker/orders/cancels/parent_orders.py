@@ -1,7 +1,7 @@
 """What a parent of orders (a drip-feed, a subscription) is to the verbs that all orders share.
 
-A parent is bought through its children only, so a cancel of it is the business of the module that
-makes the children. This is the shape in which the two talk; actions/cancel.py holds the table of who is who.
+A parent is bought through its children only, so the module that makes the children cancels it. These are the types that
+the two share; `STOPS` in cancels/actions.py says which module cancels which parent.
 """
 
 from collections.abc import Sequence

@@ -156,7 +156,7 @@ def _read_ends(cursor: Cursor, drips: Sequence[_Progress]) -> list[_End]:
 
 
 def stop_drips(cursor: Cursor, parents: Sequence[Parent], *, reason: str, now: datetime) -> Stopped:
-    """Start no more runs of these drip-feeds and refund those that were not (actions/parents.py).
+    """Start no more runs of these drip-feeds and refund those that were not (cancels/parent_orders.py).
 
     One whose runs have all ended, or that had none yet, ends here; the others end with their last run.
     """

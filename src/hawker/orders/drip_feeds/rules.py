@@ -19,7 +19,7 @@ def share_of_run(charge_micros: int, run: int, runs: int) -> int:
     """What the `run`th of `runs` takes of the drip-feed's charge, in micros; together exactly the charge.
 
     Cumulative and rounded up, in customers' steps: a run differs from its exact price by less than a step, and
-    what runs that are never started leave is rounded down, as every refund is (design.md §4).
+    what runs that are never started leave is rounded down, as every refund is.
     """
     return _taken(charge_micros, run, runs) - _taken(charge_micros, run - 1, runs)
 

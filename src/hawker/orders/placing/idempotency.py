@@ -1,4 +1,4 @@
-"""Request ids: a client that repeats an `add` with the same id gets the same order, charged once (protocol.md).
+"""Request ids: a client that repeats an `add` with the same id gets the same order, charged once.
 
 The id is the account's own, looked up under the lock of the account that placing takes anyhow: of two that come at
 once, in one batch or through two processes, the second sees what the first has placed.

@@ -20,7 +20,7 @@ def charge_for(rate_units: int, quantity: int, *, package: bool, free: bool) -> 
     """What an order costs its customer, in micros: ceil(rate × quantity / 1000) to five decimals.
 
     A package costs its rate once. Never 0 unless the service is marked free: a rate so small that the
-    charge would vanish still costs one step (design.md §4).
+    charge would vanish still costs one step.
     """
     if free:
         return 0

@@ -31,7 +31,7 @@ class LastRefill:
 def check_refill(
     *, offered: bool, days: int, state: State, ended_at: datetime | None, last: LastRefill | None, now: datetime
 ) -> Refusal | None:
-    """Why an order gets no refill now, or None where it does (protocol.md, Error texts).
+    """Why an order gets no refill now, or None where it does.
 
     `days` after the order's end the offer is over; 0 is without an end. A refill may be asked for 24 hours
     after the end and again 24 hours after the last was asked for, whatever came of that.

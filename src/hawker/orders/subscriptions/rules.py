@@ -153,7 +153,7 @@ def relayed_quantity(answer: UpstreamStatus, minimum: int, maximum: int, cost_ra
 
 
 _WIRE: Mapping[str, str] = {
-    # Its own five words only (protocol.md, Replies): while it is being bought upstream it waits for posts as well.
+    # Its own five words only (docs/api-v2.md): while it is being bought upstream it waits for posts as well.
     **{state.value: SubscriptionStatus.ACTIVE.value for state in State},
     **{state.value: WIRE_STATUS[state] for state in (State.PAUSED, State.COMPLETED, State.EXPIRED, State.CANCELED)},
 }

@@ -28,7 +28,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 
 _WIRE: dict[State, OrderStatus | SubscriptionStatus] = {
-    # Customers do not see how their order is bought: all of this reads Pending (design.md §5).
+    # Customers do not see how their order is bought: all of this reads Pending (docs/api-v2.md).
     State.QUEUED: OrderStatus.PENDING,
     State.SENDING: OrderStatus.PENDING,
     State.UNKNOWN: OrderStatus.PENDING,

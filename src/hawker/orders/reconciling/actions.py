@@ -17,7 +17,7 @@ from hawker.alerts.actions import Raised, log_alerts
 from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
-from hawker.orders.models import EvidenceKind
+from hawker.orders.models import EvidenceKind, HoldKind
 from hawker.orders.reconciling import provider_balance_queries as mirror_queries
 from hawker.orders.reconciling import queries
 from hawker.orders.reconciling.number_windows import (
@@ -96,7 +96,7 @@ class _Survey:
     most_calls: int
     doubts: list[Doubt] = field(default_factory=list)
     first_sending: datetime | None = None
-    relays: list[tuple[datetime, datetime]] = field(default_factory=list)
+    relays: list[tuple[datetime, datetime | None]] = field(default_factory=list)
     restored_at: datetime | None = None
     before: dict[int, list[Neighbour]] = field(default_factory=lambda: defaultdict(list))
     after: dict[int, list[Neighbour]] = field(default_factory=lambda: defaultdict(list))
@@ -111,7 +111,7 @@ class _Notes:
     now: datetime
     tries: Mapping[int, int]
     evidence: list[tuple[int, EvidenceKind, str, str | None]] = field(default_factory=list)
-    put_off: list[tuple[int, datetime, int, str]] = field(default_factory=list)
+    put_off: list[tuple[int, datetime, int, str, str]] = field(default_factory=list)
 
     def later(self, doubt: Doubt, later: Later, *, wait: timedelta | None = None) -> None:
         tries = self.tries.get(doubt.order_id, 0) + 1
@@ -120,8 +120,8 @@ class _Notes:
             wait = backoff(tries - 1, shortest=timedelta(minutes=shortest), longest=timedelta(minutes=longest))
         if later.look_by is not None:
             wait = min(wait, max(later.look_by - self.now, timedelta(seconds=1)))
-        hold = f"for a person: {later.why}" if later.person else later.why
-        self.put_off.append((doubt.order_id, self.now + wait, tries, hold[:80]))
+        kind, text = (HoldKind.PERSON, f"for a person: {later.why}") if later.person else (HoldKind.LATER, later.why)
+        self.put_off.append((doubt.order_id, self.now + wait, tries, text[:80], kind.value))
 
 
 def plan_looks(provider_id: int, *, now: datetime) -> ReconcilePlan:
@@ -383,7 +383,9 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
                 first = none and not later.person
                 notes.later(doubt, later, wait=SECOND_LOOK + timedelta(seconds=1) if first else None)
     _write_notes(cursor, notes)
-    settled, opened = settle_within(cursor, outcomes, now, actor=ACTOR) if outcomes else ([], [])
+    settled, opened = (
+        settle_within(cursor, outcomes, now, actor=ACTOR, operation="order.reconcile") if outcomes else ([], [])
+    )
     if settled:
         ask(cursor, queries.LOOK_NOW, (now, plan.provider_id))
     failpoint("reconcile-before-commit")

@@ -99,9 +99,11 @@ class Window:
         """Two numbers that are surely ours, to be asked about in each call: the first and the last of it."""
         return self.known or (self.low.upstream_id, self.high.upstream_id)
 
-    def overlaps(self, started_at: datetime, ended_at: datetime) -> bool:
-        """Whether something carried out between these moments may have got a number in the window."""
-        return started_at <= self.high.done_at and ended_at >= self.low.started_at
+    def overlaps(self, started_at: datetime, ended_at: datetime | None) -> bool:
+        """Whether something carried out between these moments may have got a number in the window. `ended_at` is None
+        of what goes on.
+        """
+        return started_at <= self.high.done_at and (ended_at is None or ended_at >= self.low.started_at)
 
 
 @dataclass(frozen=True, slots=True)

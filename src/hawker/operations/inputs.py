@@ -65,6 +65,9 @@ def read_input(kind: type[Given], values: Mapping[str, Any]) -> Given:
             taken[name] = msgspec.convert(value, type=hints[name], strict=False)
         except msgspec.ValidationError as error:
             raise BadInput(name, _sentence(hints[name], meta, str(error))) from error
+        if isinstance(value, str) and type(taken[name]) is int and str(taken[name]) != value:
+            # `1e2` and `100.0` would be other names of order 100, and in a selection the same order twice.
+            raise BadInput(name, _sentence(hints[name], meta, "expected int"))
     return kind(**taken)
 
 

@@ -129,7 +129,7 @@ async def find_jobs(timestamp: int = 0) -> None:
     """Every five seconds: carry on the jobs on many subjects that nobody is at work on."""
     del timestamp
     try:
-        open_jobs = await in_thread(find_open_jobs)
+        open_jobs = await in_thread(find_open_jobs, now=sweeps.clock.now())
     except Unavailable as error:
         outage.note(error)
         return

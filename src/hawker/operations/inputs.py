@@ -19,6 +19,8 @@ from hawker.operations.errors import BadInput
 Given = TypeVar("Given")
 
 MAX_REASON = 400
+_HALF = re.compile("[\ud800-\udfff]")
+"""Stands for a byte of a command line that is no UTF-8, or came as half a character in JSON: no text for PostgreSQL."""
 MAX_NUMBER = 2**63 - 1
 """What a column of numbers holds: the database cannot be asked for more."""
 MAX_SERVICE = 999_999_999_999
@@ -59,6 +61,8 @@ def read_input(kind: type[Given], values: Mapping[str, Any]) -> Given:
         if isinstance(value, str):
             if "\0" in value:
                 raise BadInput(name, "must not contain a NUL character")
+            if _HALF.search(value):
+                raise BadInput(name, "must be valid UTF-8")
             if meta is not None and (meta.extra or {}).get("trim"):
                 value = value.strip()
         try:

@@ -25,7 +25,7 @@ from end_of_run import RUN
 
 _IMPORTED = (
     "hawker.cli.main",
-    "hawker.host.database",
+    "hawker.host.panel_database",
     "cryptography.fernet",
     "django.core.management",
     "django.db.backends.postgresql.base",

@@ -87,11 +87,10 @@ def test_a_job_that_is_stopped_within_a_subject_keeps_and_counts_that_one(panel:
 
 def test_a_small_job_whose_asker_was_cut_off_is_finished_by_a_worker_or_a_repeated_command(panel: Panel) -> None:
     emails = [User.objects.get(id=panel.customer().user_id).email for _ in range(2)]
-    with connect_apart() as other, short_lock_waits():
-        with other.transaction():
-            other.execute("SELECT FROM app_user WHERE email = %s FOR UPDATE", (emails[1],))
-            with pytest.raises(Unavailable):
-                start(panel, "customer.disable", emails, operation_id=ID)
+    with connect_apart() as other, short_lock_waits(), other.transaction():
+        other.execute("SELECT FROM app_user WHERE email = %s FOR UPDATE", (emails[1],))
+        with pytest.raises(Unavailable):
+            start(panel, "customer.disable", emails, operation_id=ID)
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM job")
         ((number,),) = cursor.fetchall()

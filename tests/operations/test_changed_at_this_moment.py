@@ -103,9 +103,7 @@ def test_an_operation_waits_for_another_change_of_its_subject(panel: Panel) -> N
         cursor.execute("SET lock_timeout = '200ms'")
         try:
             with other.transaction():
-                other.execute(
-                    "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1635083369))", (f"customer {email}",)
-                )
+                other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1635083369))", (f"customer {email}",))
                 with pytest.raises(Unavailable):
                     run(panel, "customer.credit", {"email": email, "amount": "1", "reason": "x"})
         finally:

@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 import structlog
-
 from django.db import InterfaceError, OperationalError
 
 from hawker.core.actors import Actor, ActorKind

@@ -1,8 +1,9 @@
 """Jobs on many subjects that are stopped, killed, refused or old: nothing is lost, done twice or kept for ever."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +19,8 @@ from hawker.operations.errors import BadInput, NoSuchJob, OperationIdReused, Ref
 from hawker.operations.jobs import Selection, advance_job, find_job, find_open_jobs, forget_jobs, start_job, stop_job
 from hawker.operations.once import forget_runs
 from hawker.operations.running import EVERYTHING
+from hawker.worker.tasks import run_job
+from hawker.worker.threads import in_thread
 from panel import Panel
 from people import ANNA
 
@@ -158,3 +161,28 @@ def test_a_selection_that_names_nothing_is_refused_whole(panel: Panel) -> None:
             permissions=EVERYTHING,
             now=panel.clock.now(),
         )
+
+
+def test_jobs_that_wait_leave_the_threads_of_the_sweeps_free(panel: Panel) -> None:
+    order = panel.place(panel.customer(), panel.service())
+    selected = [order, *range(900_000, 900_000 + jobs.INLINE)]
+    numbers = [start(panel, "order.cancel", selected, {"reason": f"closing {n}"}).job for n in range(5)]
+
+    async def work(release: Callable[[], object]) -> None:
+        running = [asyncio.create_task(run_job(job_id=number)) for number in numbers]
+        try:
+            async with asyncio.timeout(10):
+                await in_thread(wait_for_a_waiting_lock)
+                assert await in_thread(find_open_jobs, now=panel.clock.now()) == numbers
+        finally:
+            release()
+            for number in numbers:
+                await in_thread(stop_job, number, now=panel.clock.now())
+            await asyncio.gather(*running)
+
+    with connect_apart() as other:
+        other.execute("BEGIN")
+        other.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", (order,))
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1635083369))", (f"order {order}",))
+        asyncio.run(work(lambda: other.execute("ROLLBACK")))
+    assert sum(find_job(number).done for number in numbers) == 1

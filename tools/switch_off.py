@@ -198,8 +198,8 @@ GUARDS = (
     Guard(
         "a window without an order after it is scanned once",
         "src/hawker/orders/reconciling/actions.py",
-        "if windows[0].open is Side.HIGH and _was_seen(survey, doubt):",
-        "if False:",
+        "if windows[0].open is Side.HIGH and (result := _open_result(survey, doubt)):",
+        "if result := None:",
         ("tests/orders/test_reconcile_quiet.py::test_what_appears_on_a_quiet_panel_after_the_scan_is_never_bound",),
     ),
     Guard(

@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -21,6 +21,7 @@ from hawker.orders.models import EvidenceKind, HoldKind
 from hawker.orders.reconciling import provider_balance_queries as mirror_queries
 from hawker.orders.reconciling import queries
 from hawker.orders.reconciling.number_windows import (
+    BEFORE_ALL,
     CLOCK_SKEW,
     MAX_CALLS,
     OPEN_AFTER,
@@ -49,9 +50,6 @@ LEASE = timedelta(minutes=2)
 _SAMPLE = 30
 _DOUBT_LASTS = timedelta(minutes=10)
 """Far longer than any attempt's lease."""
-
-_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
-"""Before any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +85,8 @@ class ReconcilePlan:
 
 @dataclass(slots=True)
 class _Survey:
-    """What the database knows of a provider's unknowns at this moment. `scans_of` are the scans that were answered, of
-    each attempt, with what they found."""
+    """What the database knows of a provider's unknowns at this moment. `most_calls` is how many calls the provider's
+    rate limit allows at once, `scans_of` when each attempt's scans were answered and what they found."""
 
     siblings: list[int]
     currency: str
@@ -170,7 +168,7 @@ def _survey(cursor: Cursor, provider_id: int, order_ids: Sequence[int], now: dat
     known = [n.started_at for found in (*survey.before.values(), *survey.after.values()) for n in found]
     # Whatever may have got a number beside the oldest known one here was sent at most a lease before it. Where nothing
     # is known before an unknown, its window is open below, and every doubt may be in it.
-    oldest = min(known, default=now) if all(survey.before[attempt] for attempt in attempts) else _FIRST
+    oldest = min(known, default=now) if all(survey.before[attempt] for attempt in attempts) else BEFORE_ALL
     since = oldest - _DOUBT_LASTS
     survey.doubts = [Doubt(*row) for row in ask(cursor, queries.READ_DOUBTS, (CLOCK_SKEW, siblings, since))]
     restores = ask(cursor, queries.READ_RESTORES).fetchall()
@@ -202,10 +200,9 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     windows = windows_of(doubt, before, after, now=now, most_calls=survey.most_calls)
     if isinstance(windows, Later):
         return windows
-    if windows[0].open is Side.HIGH and _was_seen(survey, doubt):
+    if windows[0].open is Side.HIGH and (result := _open_result(survey, doubt)):
         # What appears there after a scan was made by somebody else: a second scan could only bind it wrongly.
-        why = "no order after it has a known number yet, and the scan without one did not settle it"
-        return Later(why, person=True, advice=ORDER_OR_RESOLVE, look_by=now + OPEN_AFTER)
+        return Later(result, person=True, advice=ORDER_OR_RESOLVE, look_by=now + OPEN_AFTER)
     sizes = []
     for window in windows:
         if survey.first_sending is not None and survey.first_sending <= window.high.done_at:
@@ -218,11 +215,14 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     return Later(f"its window has {' or '.join(map(str, sizes))} numbers, more than one scan may ask for", person=True)
 
 
-def _was_seen(survey: _Survey, doubt: Doubt) -> bool:
-    """Whether a scan of its open window was answered clearly."""
-    return any(
-        facts.get("open") == Side.HIGH and not facts["unclear"] for _, facts in survey.scans_of[doubt.attempt_id]
-    )
+def _open_result(survey: _Survey, doubt: Doubt) -> str | None:
+    """What the scan of its window without an order after it came to; None where none was answered clearly."""
+    results: list[str] = [
+        facts["result"]
+        for _, facts in survey.scans_of[doubt.attempt_id]
+        if facts.get("open") == Side.HIGH and not facts["unclear"]
+    ]
+    return results[-1] if results else None
 
 
 def _room(candidates: Sequence[int]) -> int:
@@ -372,7 +372,7 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
             now=now,
         )
         none = holds_none(doubt, look, survey.currency)
-        facts = _facts(look, none=none)
+        facts = _facts(look, none=none, result=judged.why)
         notes.evidence.append((doubt.attempt_id, EvidenceKind.SCAN, f"{_told(judged)}; {balance.text}", facts))
         match judged:
             case Bind(upstream_id, why):
@@ -420,7 +420,7 @@ def _weigh(cursor: Cursor, provider_id: int, doubt: Doubt) -> BalanceEvidence:
     )
 
 
-def _facts(look: NumberScan, *, none: bool) -> str:
+def _facts(look: NumberScan, *, none: bool, result: str) -> str:
     return json.dumps(
         {
             "low": look.window.low.upstream_id,
@@ -428,6 +428,7 @@ def _facts(look: NumberScan, *, none: bool) -> str:
             "whole": look.window.whole,
             "open": look.window.open,
             "empty": none,
+            "result": result,
             "unclear": look.unclear,
             "strays": list(look.strays),
             "orphans": {

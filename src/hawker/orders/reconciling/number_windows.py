@@ -31,7 +31,7 @@ OPEN_AFTER = timedelta(minutes=10)
 """An order that is sent this soon after an unknown closes its window, which proves more. Only then is it looked for
 without one. Nothing is in progress any more by then, and a provider shows what it took."""
 
-_BEFORE_ALL, _AFTER_ALL = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+BEFORE_ALL, AFTER_ALL = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """The moments of an open side: whatever was or will be sent there may have a number in the window."""
 
 CLOCK_SKEW = timedelta(seconds=5)
@@ -172,7 +172,7 @@ def _open_above(
     if second is None:
         # Of a list that was cut short, the known number at its end is missing; one known order cannot be at both ends.
         return Later("no order after it has a known number yet, and only one before it", advice=ORDER_OR_RESOLVE)
-    end = Neighbour(low.upstream_id + numbers + 1, _AFTER_ALL, _AFTER_ALL)
+    end = Neighbour(low.upstream_id + numbers + 1, AFTER_ALL, AFTER_ALL)
     return [Window(low, end, whole=False, open=Side.HIGH, known=(second, low.upstream_id))]
 
 
@@ -182,7 +182,7 @@ def _open_below(high: Neighbour, after: Sequence[Neighbour], now: datetime, numb
     if second is None:
         why = "no order before it has a known number, and only one after it"
         return Later(why, person=True, advice=RESOLVE, look_by=now + OPEN_AFTER)
-    end = Neighbour(max(0, high.upstream_id - numbers - 1), _BEFORE_ALL, _BEFORE_ALL)
+    end = Neighbour(max(0, high.upstream_id - numbers - 1), BEFORE_ALL, BEFORE_ALL)
     return [Window(end, high, whole=False, open=Side.LOW, known=(second, high.upstream_id))]
 
 

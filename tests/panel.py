@@ -44,7 +44,7 @@ def forget_rows() -> None:
         # TRUNCATE makes new files, which takes 100 ms for the fifty tables; a test writes a few rows into ten of them.
         sizes = [f"SELECT '{table}', pg_table_size('{table}') WHERE EXISTS (SELECT FROM {table})" for table in tables]
         for table, size_bytes in connection.execute(" UNION ALL ".join(sizes)).fetchall():
-            connection.execute(f"TRUNCATE {table}" if size_bytes > _LARGE_BYTES else f"DELETE FROM {table}")
+            connection.execute(f"TRUNCATE {table} CASCADE" if size_bytes > _LARGE_BYTES else f"DELETE FROM {table}")
         connection.execute("UPDATE catalogue_version SET version = version + 1")
         connection.execute("UPDATE access_version SET version = version + 1")
         connection.execute("ALTER SEQUENCE account_id_seq RESTART WITH 1000")

@@ -67,13 +67,16 @@ _CATALOGUE = """
 
 _DEPOSITS = """
     WITH deposit AS (
-        INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, actor, reason, created_at)
-        SELECT id, 'bench', 'bench ' || id, %(credit)s, 'bench', 'opening credit', now() - interval '1 year'
+        INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, reason, created_at, actor_kind,
+                             actor_name)
+        SELECT id, 'bench', 'bench ' || id, %(credit)s, 'opening credit', now() - interval '1 year', 'system', 'bench'
           FROM account WHERE user_id IS NOT NULL
         RETURNING id, account_id, amount_micros, created_at)
     INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, account_id, seq,
-                          balance_after_micros, created_at)
-    SELECT 'deposit', 3, account_id, amount_micros, 'USD', id, 0, account_id, 1, amount_micros, created_at FROM deposit
+                          balance_after_micros, created_at, operation)
+    SELECT 'deposit', 3, account_id, amount_micros, 'USD', id, 0, account_id, 1, amount_micros, created_at,
+           'customer.add'
+      FROM deposit
 """
 
 # The numbers that providers gave are far above those of a sandbox that is started later.
@@ -104,12 +107,13 @@ _OLD_ORDERS = """
 _ORDERS = """
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
                         refunded_micros, earned_micros, settlements, cost_micros, start_count, remains, provider_id,
-                        upstream_id, created_at, updated_at, ended_at)
+                        upstream_id, created_at, updated_at, ended_at, origin)
     SELECT id, account_id, service_id, 'Default', state, 'https://example.com/old/' || n, quantity, NULL, %(rate)s,
            charge_micros, refunded_micros, earned_micros, (refunded_micros + earned_micros > 0)::int, cost_micros,
            CASE WHEN state <> 'queued' THEN n %% 10000 END, remains,
            CASE WHEN state <> 'queued' THEN provider_id END, CASE WHEN state <> 'queued' THEN upstream_id END,
-           created_at, created_at, CASE WHEN state IN ('completed', 'partial', 'canceled') THEN created_at END
+           created_at, created_at, CASE WHEN state IN ('completed', 'partial', 'canceled') THEN created_at END,
+           'api_key'
       FROM old ORDER BY id
 """
 
@@ -138,13 +142,13 @@ _TRANSFERS = """
         UNION ALL
         SELECT id, account_id, 2, 'delivery', 1, 2, earned_micros, NULL, created_at FROM old WHERE earned_micros > 0)
     INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, account_id, seq,
-                          balance_after_micros, created_at)
+                          balance_after_micros, created_at, operation)
     SELECT kind, debit_id, credit_id, amount_micros, 'USD', id, 0, entry_of,
            CASE WHEN entry_of IS NOT NULL THEN 1 + row_number() OVER entries END,
            CASE WHEN entry_of IS NOT NULL
                 THEN %(credit)s + sum(CASE WHEN kind = 'refund' THEN amount_micros ELSE -amount_micros END)
                      OVER (entries ROWS UNBOUNDED PRECEDING) END,
-           created_at
+           created_at, CASE kind WHEN 'charge' THEN 'order.add' ELSE 'order.follow' END
       FROM moved
     WINDOW entries AS (PARTITION BY entry_of ORDER BY id, step)
      ORDER BY id, step
@@ -152,11 +156,11 @@ _TRANSFERS = """
 
 # What an order leaves behind on its way; an ended one has four.
 _EVENTS = """
-    INSERT INTO order_event (order_id, at, from_state, to_state, actor, reason)
+    INSERT INTO order_event (order_id, at, from_state, to_state, actor_kind, actor_name, reason)
     SELECT o.id, o.created_at, CASE m.step WHEN 0 THEN 'queued' WHEN 1 THEN 'sending' WHEN 2 THEN 'submitted'
                                            ELSE 'in_progress' END,
            CASE m.step WHEN 0 THEN 'sending' WHEN 1 THEN 'submitted' WHEN 2 THEN 'in_progress' ELSE o.state END,
-           'bench', ''
+           'system', 'bench', ''
       FROM old o CROSS JOIN generate_series(0, 3) AS m(step)
      WHERE o.state <> 'queued' AND (m.step < 3 OR o.state <> 'in_progress') ORDER BY o.id, m.step
 """

@@ -53,19 +53,20 @@ _VARIETY = (
        SELECT min(id), 'rare', 'Default', '1', 1, 10, true, 1, false, false, false, false, now() FROM category""",
     """UPDATE orders SET service_id = (SELECT max(id) FROM service)
         WHERE id BETWEEN (SELECT min(id) FROM orders) AND (SELECT min(id) + 2 FROM orders)""",
-    "UPDATE work SET hold = 'cost above the charge' WHERE kind = 'dispatch' AND order_id % 997 = 0",
+    """UPDATE work SET hold = 'cost above the charge', hold_kind = 'cost_above_charge'
+        WHERE kind = 'dispatch' AND order_id % 997 = 0""",
     "UPDATE orders SET at_a_loss = true WHERE id % 20011 = 0",
     "UPDATE orders SET cancel_requested_at = created_at + interval '1 hour' WHERE id % 1013 = 0",
     """UPDATE orders SET state = 'unknown', provider_id = NULL, upstream_id = NULL
         WHERE state = 'in_progress' AND id % 1009 = 0""",
     """UPDATE attempt SET state = 'unknown', upstream_id = NULL
         WHERE order_id IN (SELECT id FROM orders WHERE state = 'unknown')""",
-    """INSERT INTO audit_event (at, actor, actor_kind, address, action, subject_kind, subject_id, reason,
+    """INSERT INTO audit_event (at, actor_kind, actor_name, address, action, subject_kind, subject_id, reason,
                                 transaction_id)
-       SELECT now(), 'cli:root', 'cli', 'local', 'provider.pause', 'provider', 'upstream ' || n % 3, '', 1
+       SELECT now(), 'cli', 'root', 'local', 'provider.pause', 'provider', 'upstream ' || n % 3, '', 1
          FROM generate_series(1, 200000) n""",
-    """INSERT INTO alert (kind, subject, text, opened_at, seen_at, times, closed_at, closed_by)
-       SELECT 'breaker_open', 'provider ' || n, '', now(), now(), 1, CASE WHEN n % 1000 <> 0 THEN now() END, ''
+    """INSERT INTO alert (kind, subject_kind, subject_id, text, opened_at, seen_at, times, closed_at, closed_by)
+       SELECT 'breaker_open', 'provider', n::text, '', now(), now(), 1, CASE WHEN n % 1000 <> 0 THEN now() END, ''
          FROM generate_series(1, 100000) n""",
 )
 

@@ -14,17 +14,17 @@ _PLACE = """
                  WHERE id BETWEEN %(first)s AND %(first)s + %(customers)s - 1 ORDER BY nth, id LIMIT %(count)s) a),
          placed AS (
         INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
-                            refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at)
+                            refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at, origin)
         SELECT id, account_id, %(service)s, 'Default', 'queued', 'https://example.com/due/' || id, %(quantity)s, NULL,
-               %(rate)s, %(charge)s, 0, 0, 0, %(cost)s, now(), now() FROM drawn),
+               %(rate)s, %(charge)s, 0, 0, 0, %(cost)s, now(), now(), 'api_key' FROM drawn),
          due AS (
         INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)
         SELECT id, 'dispatch', %(provider)s, now() + interval '1 day', 0, '' FROM drawn),
          charged AS (
         INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, account_id, seq,
-                              balance_after_micros, created_at)
+                              balance_after_micros, created_at, operation)
         SELECT 'charge', account_id, 1, %(charge)s, 'USD', id, 0, account_id, seq + nth,
-               balance_micros - nth * %(charge)s, now() FROM drawn)
+               balance_micros - nth * %(charge)s, now(), 'order.add' FROM drawn)
     UPDATE account a SET balance_micros = a.balance_micros - f.many * %(charge)s, seq = a.seq + f.many
       FROM (SELECT account_id, count(*) AS many FROM drawn GROUP BY 1) f
      WHERE a.id = f.account_id

@@ -22,13 +22,13 @@ _ONE_ORDER = f"""\
 BEGIN;
 SELECT balance_micros, seq FROM account WHERE id = :account AND user_id IS NOT NULL FOR NO KEY UPDATE \\gset
 INSERT INTO orders (account_id, service_id, type, state, link, quantity, extra, rate, charge_micros, refunded_micros, \
-earned_micros, settlements, cost_micros, created_at, updated_at) \
+earned_micros, settlements, cost_micros, created_at, updated_at, origin) \
 VALUES (:account, :service, 'Default', 'queued', format('https://example.com/post/%s', :post::bigint), {QUANTITY}, \
-NULL, '{RATE}', {CHARGE_MICROS}, 0, 0, 0, {COST_MICROS}, now(), now()) RETURNING id \\gset
+NULL, '{RATE}', {CHARGE_MICROS}, 0, 0, 0, {COST_MICROS}, now(), now(), 'api_key') RETURNING id \\gset
 INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, account_id, seq, \
-balance_after_micros, created_at) \
+balance_after_micros, created_at, operation) \
 VALUES ('charge', :account, 1, {CHARGE_MICROS}, 'USD', :id, 0, :account, :seq::bigint + 1, \
-:balance_micros::bigint - {CHARGE_MICROS}, now());
+:balance_micros::bigint - {CHARGE_MICROS}, now(), 'order.add');
 INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold) VALUES (:id, 'dispatch', :provider, now(), 0, '');
 UPDATE account SET balance_micros = :balance_micros::bigint - {CHARGE_MICROS}, seq = :seq::bigint + 1 \
 WHERE id = :account AND seq = :seq;

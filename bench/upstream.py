@@ -21,7 +21,8 @@ KEY = "bench-upstream-key"
 _BALANCE = "1000000000"
 
 _DIRECT_PROVIDER = """
-    UPDATE provider SET url = %s, key_cipher = %s, allow_private = true, paused_until = NULL WHERE id = %s
+    UPDATE provider SET url = %s, key_cipher = %s, allow_private = true, paused_until = NULL,
+                        pause_kind = '' WHERE id = %s
 """
 _DIRECT_ROUTES = "UPDATE route SET upstream_service = %s, provider_id = %s"
 """Of all services: pgbench orders any of them from the first provider."""

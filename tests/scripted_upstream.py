@@ -17,7 +17,7 @@ from panel import Panel
 class ScriptedUpstream:
     """Takes every order under the next number, and every cancel; answers `status` with what `say` put down.
 
-    `forms` is every call that came.
+    `forms` is every call that came. `refusals` are the error texts that answer the next orders, one each.
     """
 
     url: str = ""
@@ -25,9 +25,12 @@ class ScriptedUpstream:
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
     forms: list[dict[str, list[str]]] = field(default_factory=list)
     accepted: int = 0
+    refusals: list[str] = field(default_factory=list)
 
     def answer(self, form: dict[str, list[str]]) -> object:
         self.forms.append(form)
+        if form["action"] == ["add"] and self.refusals:
+            return {"error": self.refusals.pop(0)}
         if form["action"] == ["add"]:
             self.accepted += 1
             return {"order": self.accepted}
@@ -37,9 +40,9 @@ class ScriptedUpstream:
         found = {number: self.statuses.get(number, {"error": "Incorrect order ID"}) for number in asked}
         return found if "orders" in form else found[asked[0]]
 
-    def register(self, panel: Panel) -> Provider:
+    def register(self, panel: Panel, name: str = "upstream") -> Provider:
         """This upstream as a provider of the panel."""
-        return panel.provider(self)  # type: ignore[arg-type]  # only its url and key are looked at
+        return panel.provider(self, name=name)  # type: ignore[arg-type]  # only its url and key are looked at
 
     def say(self, panel: Panel, order: int, **status: str) -> None:
         """Have this status be that of the panel's order, and the worker find it out."""

@@ -32,7 +32,7 @@ _LIBRARIES = (
     "hawker.cli.main",
     "hawker.cli.sandbox",
     "hawker.cli.serve",
-    "hawker.host.database",
+    "hawker.host.panel_database",
     "cryptography.fernet",
     "django.core.management",
     "django.core.handlers.asgi",

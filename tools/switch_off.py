@@ -36,8 +36,8 @@ _SETTLE = "src/hawker/orders/sending/settling_queries.py"
 _UPSTREAM = "src/hawker/protocol/upstream.py"
 _ORPHANS = "src/hawker/orders/reconciling/rules.py"
 _LINE = "src/hawker/providers/http_client.py"
-_MOVES = "src/hawker/orders/migrations/0002_guards.sql"
-_MONEY = "src/hawker/ledger/migrations/0002_guards.sql"
+_MOVES = "src/hawker/orders/migrations/guards.sql"
+_MONEY = "src/hawker/ledger/migrations/guards.sql"
 _FIRST = "src/hawker/orders/migrations/0001_initial.py"
 
 _SENDING = ("tests/orders/test_dispatch.py", "tests/orders/test_dispatch_in_trouble.py")

@@ -29,21 +29,23 @@ UNAUDITED = psycopg.errors.CheckViolation
 APP = "hawker_app"
 
 CORRECTION = """
-    INSERT INTO correction (account_id, amount_micros, actor, reason, created_at) VALUES ({}, {}, 'mallory', 'x', now())
+    INSERT INTO correction (account_id, amount_micros, reason, created_at, actor_kind, actor_id, actor_name)
+    VALUES ({}, {}, 'x', now(), 'cli', 7, 'mallory')
 """
 DEPOSIT = """
-    INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, actor, reason, created_at)
-    VALUES ({}, '{}', 'T1', 5000000, 'mallory', 'x', now())
+    INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, reason, created_at, actor_kind,
+                         actor_name)
+    VALUES ({}, '{}', 'T1', 5000000, 'x', now(), 'cli', 'mallory')
 """
 TRANSFER = """
     INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, account_id, seq,
-                          balance_after_micros, created_at)
-    VALUES ('{kind}', {house}, {account}, 5000000, 'USD', {reference}, 0, {account}, 2, 15000000, now())
+                          balance_after_micros, created_at, operation)
+    VALUES ('{kind}', {house}, {account}, 5000000, 'USD', {reference}, 0, {account}, 2, 15000000, now(), 'a test')
 """
 AUDIT = """
-    INSERT INTO audit_event (at, actor, actor_kind, address, action, subject_kind, subject_id, reason, transfer_kind,
-                             transfer_reference, transaction_id)
-    VALUES (now(), '{actor}', 'cli', 'local', 'balance.correction', 'account', '1', '{reason}', 'correction',
+    INSERT INTO audit_event (at, actor_kind, actor_id, actor_name, address, action, subject_kind, subject_id, reason,
+                             transfer_kind, transfer_reference, transaction_id)
+    VALUES (now(), '{kind}', {id}, '{name}', 'local', 'customer.credit', 'account', '1', '{reason}', 'correction',
             {reference}, txid_current())
 """
 
@@ -94,13 +96,29 @@ def test_money_of_a_gateway_needs_no_row_and_what_staff_say_came_in_does(account
 
 @pytest.mark.parametrize(
     ("wrong", "earlier"),
-    [({"actor": "anna"}, False), ({"reason": "y"}, False), ({"reference": 1}, False), ({}, True)],
-    ids=["another actor", "another reason", "another correction", "an earlier transaction"],
+    [
+        ({"name": "anna"}, False),
+        ({"id": 8}, False),
+        ({"id": "NULL"}, False),
+        ({"kind": "staff"}, False),
+        ({"reason": "y"}, False),
+        ({"reference": 1}, False),
+        ({}, True),
+    ],
+    ids=[
+        "another name",
+        "another id",
+        "no id",
+        "another kind",
+        "another reason",
+        "another correction",
+        "an earlier transaction",
+    ],
 )
 def test_a_row_that_tells_of_something_else_does_not_do(account: int, wrong: dict[str, object], earlier: bool) -> None:
     session = as_role()
     (number,) = session.execute("SELECT nextval('correction_id_seq') + 1").fetchone() or (0,)
-    right = {"actor": "mallory", "reason": "x", "reference": number}
+    right = {"kind": "cli", "id": 7, "name": "mallory", "reason": "x", "reference": number}
     if earlier:
         session.execute(AUDIT.format(**right))
         session.commit()
@@ -125,7 +143,7 @@ def test_the_check_finds_money_that_nobody_answers_for(panel: Panel, account: in
         owner.commit()
         (breach,) = check_invariants().breaches
         assert breach.invariant == "I14"
-        assert "no row of the audit log has it, by 'anna' for 'a gift'" in breach.what
+        assert "no row of the audit log has it, by staff 'anna' for 'a gift'" in breach.what
         owner.execute("INSERT INTO audit_event SELECT * FROM kept")
 
 
@@ -147,7 +165,7 @@ def test_what_is_refused_leaves_no_row(panel: Panel, account: int) -> None:
     change_balance(email, 5, **pay)
     with pytest.raises(AlreadyCredited):
         change_balance(email, 5, **pay)
-    assert actions() == ["balance.deposit", *before]
+    assert actions() == ["customer.credit", *before]
 
 
 class Stopped(Exception):
@@ -255,5 +273,5 @@ def test_what_was_done_to_one_customer_is_listed(panel: Panel, account: int) -> 
         Call(("audit", "list", "--customer", "stranger@example.com")),
     ]
     *_, listed, stranger = run_commands(calls)
-    assert [event["action"] for event in listed.answer] == ["customer.disable", "key.add", "balance.deposit"]
+    assert [event["action"] for event in listed.answer] == ["customer.disable", "key.add", "customer.add"]
     assert (stranger.code, stranger.stdout) == (1, "")

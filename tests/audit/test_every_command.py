@@ -14,6 +14,7 @@ import typer.main
 
 from hawker.alerts.actions import Raised, raise_alerts
 from hawker.alerts.models import Alert, AlertKind
+from hawker.alerts.subjects import about_provider
 from hawker.cli.main import app
 from hawker.core.settings import settings
 from hawker.operations.jobs import INLINE, Selection, start_job
@@ -62,9 +63,9 @@ STORY = {
     # What a command is given, and the actions and subjects that the audit log then has of it.
     "customer add": (
         "new@example.com --credit 5",
-        ["balance.deposit account", "customer.add customer:new@example.com"],
+        ["customer.add account", "customer.add customer:new@example.com"],
     ),
-    "customer credit": ("--reason wrong {email} -- -1", ["balance.correction account:{account}"]),
+    "customer credit": ("--reason wrong {email} -- -1", ["customer.credit account:{account}"]),
     "customer disable": ("{email}", ["customer.disable customer:{email}"]),
     "customer enable": ("{email}", ["customer.enable customer:{email}"]),
     "customer limit": ("{email} 20 --reason trusted", ["customer.limit customer:{email}"]),
@@ -126,8 +127,8 @@ def rows() -> list[tuple[Any, ...]]:
     """The audit log from its first row on, as the owner of the database sees it."""
     with psycopg.connect(settings().folder.embedded_url("hawker")) as connection:
         return connection.execute(
-            "SELECT id, action, subject_kind, subject_id, actor, actor_kind, address, before, after, reason "
-            "FROM audit_event ORDER BY id"
+            "SELECT id, action, subject_kind, subject_id, actor_kind || ':' || actor_name, actor_kind, address, "
+            "before, after, reason FROM audit_event ORDER BY id"
         ).fetchall()
 
 
@@ -147,7 +148,9 @@ def scene(panel: Panel, sandbox: SandboxProcess, key_file: str) -> dict[str, obj
     record_deliveries([StaffDelivery(done, State.COMPLETED, "done")], actor=TEST, now=panel.clock.now())
     panel.clock.advance(days=3)
     (granted,) = request_refills([RefillAsk(customer.account_id, [str(done)])], now=panel.clock.now())
-    raise_alerts([Raised(AlertKind.GATE, "provider upstream", "a page of somebody else's")], now=panel.clock.now())
+    raise_alerts(
+        [Raised(AlertKind.GATE, about_provider("upstream"), "a page of somebody else's")], now=panel.clock.now()
+    )
     panel.clock.instant -= timedelta(days=3)
     from hawker.accounts.models import ApiKey, User
     from hawker.catalog.pricing import add_group

@@ -19,8 +19,9 @@ from bench.works.slope import slope_a_minute
 TINY = Plan(customers=20, services=10, orders=400, seconds=1, warm_seconds=1, runs=1, connections=4)
 
 _COPY_ONE_DELIVERY = """
-    INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, created_at)
-    SELECT kind, debit_id, credit_id, amount_micros, currency, reference, part, created_at
+    INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, created_at,
+                          operation)
+    SELECT kind, debit_id, credit_id, amount_micros, currency, reference, part, created_at, operation
       FROM transfer WHERE kind = 'delivery' LIMIT 1
 """
 

@@ -19,8 +19,9 @@ APPEND_ONLY = "23001"
 
 ENTRY = """
     INSERT INTO public.transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, account_id, seq,
-                                 balance_after_micros, created_at)
-    VALUES ('{kind}', {debit}, {credit}, 5000000, 'USD', {reference}, {part}, {account}, {seq}, {after}, now());
+                                 balance_after_micros, created_at, operation)
+    VALUES ('{kind}', {debit}, {credit}, 5000000, 'USD', {reference}, {part}, {account}, {seq}, {after}, now(),
+            'a test');
 """
 TAKEN = "UPDATE public.account SET balance_micros = balance_micros + 5000000, seq = seq + 1 WHERE id = {account};"
 """What makes a forged entry count."""
@@ -64,8 +65,9 @@ MONEY = {
     ),
     "a credit out of nowhere": (credited("deposit", 3, "999999"), "transfer_explained"),
     "a deposit of more than came in": (
-        "INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, actor, reason, created_at) "
-        "VALUES ({account}, 'bank', 'T9', 1, 'x', 'x', now());" + credited("deposit", 3, "lastval()"),
+        "INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, reason, created_at, actor_kind, "
+        "actor_name) VALUES ({account}, 'bank', 'T9', 1, 'x', now(), 'system', 'x');"
+        + credited("deposit", 3, "lastval()"),
         "transfer_explained",
     ),
     "a deposit of somebody else": (credited("deposit", 3, "{other_deposit}"), "transfer_reference_unique"),

@@ -22,9 +22,9 @@ from hawker.core.settings import Settings
 from hawker.host.access import refused
 from hawker.host.account import SystemAccount
 from hawker.host.children import ChildSpec
-from hawker.host.database import database
 from hawker.host.errors import CannotHost
 from hawker.host.listener import Listener
+from hawker.host.panel_database import database
 from hawker.host.postgres import EmbeddedPostgres
 from hawker.host.supervisor import Plan, supervise
 

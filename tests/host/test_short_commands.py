@@ -10,9 +10,9 @@ from waits import is_gone, until
 
 from hawker.core.datadir import DataDir
 from hawker.core.settings import Settings
-from hawker.host.database import database
 from hawker.host.errors import NeverStarted
 from hawker.host.lock import COMMAND, try_lock
+from hawker.host.panel_database import database
 from hawker.host.postgres import EmbeddedPostgres
 
 

@@ -13,9 +13,9 @@ TWICE = psycopg.errors.UniqueViolation
 
 TRANSFER = """
     INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part, account_id, seq,
-                          balance_after_micros, created_at)
+                          balance_after_micros, created_at, operation)
     VALUES (%(kind)s, %(debit)s, %(credit)s, %(amount)s, %(currency)s, %(reference)s, 0, %(account)s, %(seq)s,
-            %(after)s, now())
+            %(after)s, now(), 'a test')
 """
 
 
@@ -121,8 +121,8 @@ def test_the_application_owns_nothing(account: int, statement: str) -> None:
 @pytest.mark.quick
 def test_a_gateways_transaction_is_credited_once(account: int) -> None:
     deposit = (
-        "INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, actor, reason, created_at) "
-        f"VALUES ({account}, 'bank', 'T1', 1, 'a', 'b', now())"
+        "INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, reason, created_at, actor_kind, "
+        f"actor_name) VALUES ({account}, 'bank', 'T1', 1, 'b', now(), 'system', 'a')"
     )
     with psycopg.connect(settings().folder.embedded_url("hawker_app")) as connection:
         connection.execute(deposit)

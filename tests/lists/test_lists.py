@@ -192,8 +192,8 @@ def test_a_count_stops_at_ten_thousand(panel: Panel) -> None:
     panel.customer()
     with psycopg.connect(settings().folder.embedded_url("hawker"), autocommit=True) as owner:
         owner.execute(
-            "INSERT INTO alert (kind, subject, text, opened_at, seen_at, times, closed_at, closed_by)"
-            " SELECT 'breaker_open', n::text, '', now(), now(), 1, CASE WHEN n > 9999 THEN now() END, ''"
+            "INSERT INTO alert (kind, subject_kind, subject_id, text, opened_at, seen_at, times, closed_at, closed_by)"
+            " SELECT 'breaker_open', 'provider', n::text, '', now(), now(), 1, CASE WHEN n > 9999 THEN now() END, ''"
             " FROM generate_series(0, 10000) n"
         )
     assert str(count("alerts")) == "10,000+"

@@ -102,9 +102,10 @@ def refused(statement: str, error: type[Exception]) -> None:
 
 COPY_RUN = """
     INSERT INTO orders (account_id, service_id, type, state, link, quantity, rate, charge_micros, refunded_micros,
-                        earned_micros, settlements, parent_id, part, from_parent, created_at, updated_at)
+                        earned_micros, settlements, parent_id, part, from_parent, created_at, updated_at,
+                        origin)
     SELECT account_id, service_id, type, 'queued', link, quantity, rate, 0, 0, 0, 0, parent_id, part, true,
-           created_at, updated_at
+           created_at, updated_at, 'drip_feed'
       FROM orders WHERE parent_id = {order} AND part = 2
 """
 
@@ -135,8 +136,8 @@ def test_the_database_refuses_what_no_code_may_do(panel: Panel, customer: Opened
         ("UPDATE orders SET runs = NULL WHERE runs = 3", "UPDATE orders SET runs = 3 WHERE part IS NULL", "missing"),
         ("UPDATE work SET kind = 'follow'", "UPDATE work SET kind = 'drip'", "the next is not due"),
         (
-            "UPDATE work SET due_at = due_at + interval '7000 years'",
-            "UPDATE work SET due_at = due_at - interval '7000 years'",
+            "UPDATE work SET due_at = NULL",
+            "UPDATE work SET due_at = now()",
             "the next is not due",
         ),
         (

@@ -104,9 +104,9 @@ def test_the_sweeps_statements_scan_no_large_table(panel: Panel, crowd: tuple[Op
 RUNS_DONE = """
     INSERT INTO orders (account_id, service_id, type, state, link, quantity, rate, charge_micros, refunded_micros,
                         earned_micros, settlements, remains, parent_id, part, from_parent, created_at, updated_at,
-                        ended_at)
+                        ended_at, origin)
     SELECT o.account_id, o.service_id, o.type, 'completed', o.link, 10, o.rate, 0, 0, 0, 0, 0, o.id, run, true,
-           o.created_at, o.created_at, o.created_at
+           o.created_at, o.created_at, o.created_at, 'drip_feed'
       FROM orders o, generate_series(1, %s) AS run WHERE o.id = %s
 """
 

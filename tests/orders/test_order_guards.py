@@ -39,6 +39,12 @@ COPY_ATTEMPT = """
       FROM attempt WHERE order_id = {source}
 """
 
+SET_ATTEMPT = """
+    UPDATE attempt SET state = %(state)s::text, evidence = %(evidence)s,
+                       reason = CASE WHEN %(state)s::text = 'rejected' THEN 'other' END
+     WHERE order_id = %(order)s
+"""
+
 
 @pytest.mark.parametrize("state", ["sending", "unknown"])
 def test_a_second_live_attempt_is_refused(sent: int, state: str) -> None:
@@ -108,15 +114,15 @@ def test_an_attempt_moves_only_as_written_down(sent: int) -> None:
             if before == after:
                 continue
             owner.execute("SET session_replication_role = replica")
-            owner.execute("UPDATE attempt SET state = %s, evidence = 'before' WHERE order_id = %s", [before, sent])
+            owner.execute(SET_ATTEMPT, {"state": before, "evidence": "before", "order": sent})
             owner.execute("SET session_replication_role = origin")
             try:
-                owner.execute("UPDATE attempt SET state = %s, evidence = 'after' WHERE order_id = %s", [after, sent])
+                owner.execute(SET_ATTEMPT, {"state": after, "evidence": "after", "order": sent})
                 assert (before, after) in ATTEMPT_MOVES, f"{before} > {after} went through"
             except psycopg.errors.CheckViolation:
                 assert (before, after) not in ATTEMPT_MOVES, f"{before} > {after} was refused"
         owner.execute("SET session_replication_role = replica")
-        owner.execute("UPDATE attempt SET state = 'accepted' WHERE order_id = %s", [sent])
+        owner.execute(SET_ATTEMPT, {"state": "accepted", "evidence": "", "order": sent})
 
 
 def test_unknown_is_left_only_with_evidence(sent: int) -> None:

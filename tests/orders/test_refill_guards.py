@@ -115,13 +115,13 @@ def test_a_refill_moves_only_as_written_down(order: int) -> None:
 
 TAMPERING = {
     "no follow work": "DELETE FROM work WHERE order_id = {order}",
-    "both kinds of work": "INSERT INTO work VALUES ({order}, 'refill', 1, now(), 0, '')",
+    "both kinds of work": "INSERT INTO work VALUES ({order}, 'refill', 1, now(), 0, '', NULL)",
     "an end without the work's": "UPDATE refill SET state = 'completed', ended_at = now() WHERE order_id = {order}",
     "another upstream id": "UPDATE refill SET upstream_id = upstream_id + 1 WHERE order_id = {order}",
     "another account": "UPDATE refill SET account_id = account_id + 1 WHERE order_id = {order}",
     "an attempt in doubt": "UPDATE attempt SET state = 'unknown' WHERE order_id = {order} AND kind = 'refill'",
     "a wish in the queue": "UPDATE orders SET cancel_requested_at = now() WHERE id = {other}",
-    "a cancel nobody wished": "INSERT INTO work VALUES ({order}, 'cancel', 1, now(), 0, '')",
+    "a cancel nobody wished": "INSERT INTO work VALUES ({order}, 'cancel', 1, now(), 0, '', NULL)",
 }
 
 

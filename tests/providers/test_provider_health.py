@@ -14,7 +14,7 @@ from hawker.core.settings import settings
 from hawker.ledger.customers import OpenedCustomer
 from hawker.orders.models import Attempt, WorkKind
 from hawker.providers.actions import change_provider
-from hawker.providers.availability import FOREVER, pause_provider, resume_provider
+from hawker.providers.availability import pause_provider, resume_provider
 from hawker.providers.models import Provider, ProviderHealth
 from panel import Panel
 from processes import SandboxProcess, eventually
@@ -298,7 +298,7 @@ def test_a_pause_by_hand_is_not_shortened_by_an_answer_that_is_settled_at_the_sa
         eventually("the worker waits for the operator", _somebody_waits)
     settling.join(30)
     upstream.refresh_from_db()
-    assert (upstream.pause_kind, upstream.paused_until) == ("manual", FOREVER)
+    assert (upstream.pause_kind, upstream.paused_until) == ("manual", None)
     assert alerts() == []
 
 

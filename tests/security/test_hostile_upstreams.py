@@ -83,7 +83,7 @@ def test_nothing_that_is_too_much_says_anything_of_an_order(panel: Panel, upstre
         order = panel.place(customer, service)
         panel.clock.advance(hours=1)
         with saying(*told) as url:
-            Provider.objects.filter(id=upstream.id).update(url=url, paused_until=None)
+            Provider.objects.filter(id=upstream.id).update(url=url, paused_until=None, pause_kind="")
             spent = time.process_time()
             panel.sweep()
             spent = time.process_time() - spent

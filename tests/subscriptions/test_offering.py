@@ -15,7 +15,7 @@ from hawker.catalog.models import Route, Service
 from hawker.core.settings import settings
 from hawker.orders import offer_subscription
 from hawker.posts.errors import BadTemplate, NoSuchSource
-from hawker.posts.registry import find_source
+from hawker.posts.source_registry import find_source
 from hawker.providers.actions import access_of, ask_services
 from hawker.providers.importing import import_services
 from hawker.providers.models import Provider

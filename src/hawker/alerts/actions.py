@@ -8,20 +8,21 @@ from typing import Any
 import structlog
 
 from hawker.alerts import queries
-from hawker.alerts.models import Alert, AlertKind
-from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.alerts.models import Alert, AlertKind, SubjectKind
+from hawker.alerts.subjects import AlertSubject
+from hawker.core.sql import Cursor, ask, columns, in_transaction
 
-_MAX_SUBJECT, _MAX_TEXT = 120, 2_000
+_MAX_TEXT = 2_000
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """Something that a person must hear of: `subject` names the order or provider, `text` is a sentence."""
+    """Something that a person must know of; `text` is a sentence."""
 
     kind: AlertKind
-    subject: str
+    subject: AlertSubject
     text: str
 
 
@@ -32,17 +33,28 @@ def write_alerts(cursor: Cursor, raised: Sequence[Raised], *, now: datetime) -> 
     """
     if not raised:
         return []
-    last = {(alert.kind, alert.subject[:_MAX_SUBJECT]): alert.text[:_MAX_TEXT] for alert in raised}
+    last = {(alert.kind, alert.subject): alert.text[:_MAX_TEXT] for alert in raised}
     # In one order everywhere, so that two transactions that raise the same alerts cannot deadlock.
-    rows = [(kind.value, subject, text) for (kind, subject), text in sorted(last.items())]
-    written = ask(cursor, queries.OPEN_ALERTS, (now, now, *map(list, zip(*rows, strict=True))))
-    return [Raised(AlertKind(kind), subject, text) for kind, subject, text, fresh in written if fresh]
+    rows = sorted((kind.value, subject.kind.value, subject.id, text) for (kind, subject), text in last.items())
+    kinds, subject_kinds, subject_ids, texts = columns(rows, 4)
+    values = {
+        "now": now,
+        "kinds": kinds,
+        "subject_kinds": subject_kinds,
+        "subject_ids": subject_ids,
+        "texts": texts,
+    }
+    return [
+        Raised(AlertKind(kind), AlertSubject(SubjectKind(subject_kind), subject_id), text)
+        for kind, subject_kind, subject_id, text, is_new in ask(cursor, queries.OPEN_ALERTS, values)
+        if is_new
+    ]
 
 
 def log_alerts(opened: Sequence[Raised]) -> None:
     """Log newly opened alerts, at the level that wakes people."""
     for alert in opened:
-        log.error("alert", alert=alert.kind.value, subject=alert.subject, text=alert.text)
+        log.error("alert", alert=alert.kind.value, subject=str(alert.subject), text=alert.text)
 
 
 def raise_alerts(raised: Sequence[Raised], *, now: datetime) -> None:
@@ -51,10 +63,17 @@ def raise_alerts(raised: Sequence[Raised], *, now: datetime) -> None:
         log_alerts(in_transaction(lambda cursor: write_alerts(cursor, raised, now=now)))
 
 
-def write_closed(cursor: Cursor, kind: AlertKind, subjects: Sequence[str], *, by: str, now: datetime) -> None:
+def write_closed(cursor: Cursor, kind: AlertKind, subjects: Sequence[AlertSubject], *, by: str, now: datetime) -> None:
     """Close what is open of this kind about these subjects, in the caller's transaction."""
     if subjects:
-        ask(cursor, queries.CLOSE_ALERTS, (now, by[:500], kind.value, [subject[:_MAX_SUBJECT] for subject in subjects]))
+        values = {
+            "now": now,
+            "by": by[:500],
+            "kind": kind.value,
+            "subject_kinds": [subject.kind.value for subject in subjects],
+            "subject_ids": [subject.id for subject in subjects],
+        }
+        ask(cursor, queries.CLOSE_ALERTS, values)
 
 
 def close_alert(alert_id: int, *, by: str, now: datetime) -> bool:
@@ -75,7 +94,7 @@ def describe_alerts(*, closed: bool, limit: int) -> list[dict[str, Any]]:
         {
             "alert": alert.id,
             "kind": alert.kind,
-            "subject": alert.subject,
+            "subject": str(AlertSubject(SubjectKind(alert.subject_kind), alert.subject_id)),
             "text": alert.text,
             "opened_at": alert.opened_at,
             "seen_at": alert.seen_at,

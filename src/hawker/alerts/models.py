@@ -4,6 +4,17 @@ from django.db import models
 from django.db.models import Q
 
 
+class SubjectKind(models.TextChoices):
+    """What an alert can be about."""
+
+    ORDER = "order"
+    REFILL = "refill"  # by its order: one refill of an order runs at a time
+    ATTEMPT = "attempt"
+    PROVIDER = "provider"  # by its name
+    FEED = "feed"
+    BOOKS = "books"  # the panel's own invariants; there is one such subject, without an id
+
+
 class AlertKind(models.TextChoices):
     """What an alert is about. The subject says of which order or provider."""
 
@@ -30,18 +41,22 @@ class Alert(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=40)
-    subject = models.CharField(max_length=120)
     text = models.TextField()
     opened_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     times = models.IntegerField(default=1)
     closed_at = models.DateTimeField(null=True)
     closed_by = models.CharField(max_length=500, default="")
+    subject_kind = models.CharField(max_length=12, choices=SubjectKind)
+    subject_id = models.CharField(max_length=100)
 
     class Meta:
         db_table = "alert"
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "subject"], condition=Q(closed_at__isnull=True), name="alert_open_once"
-            )
+                fields=["kind", "subject_kind", "subject_id"],
+                condition=Q(closed_at__isnull=True),
+                name="alert_open_once",
+            ),
+            models.CheckConstraint(condition=Q(subject_kind__in=SubjectKind.values), name="alert_subject_kind"),
         ]

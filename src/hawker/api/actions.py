@@ -129,7 +129,7 @@ class Actions:
 
     def _add(self, grant: Grant, request: Request) -> BatchItem:
         _check_may_write(grant, request)
-        return BatchItem(self._adds, Draft(grant.account_id, request.fields), _write_order)
+        return BatchItem(self._adds, Draft(grant.account_id, request.fields, api_key_id=grant.key_id), _write_order)
 
     def _refill(self, grant: Grant, request: Request) -> BatchItem:
         _check_may_write(grant, request)

@@ -2,21 +2,29 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from hawker.api.response import JSON
 from hawker.core.security_headers import SECURITY_HEADERS
 
-if TYPE_CHECKING:
-    from hawker.api.connection import HttpConnection
-
 Headers = Iterable[tuple[bytes, bytes]]
 Take = Callable[["HttpExchange"], None]
 """What answers requests: called once each, in the event loop, when the body is whole or too large."""
 
 _OK = STATUS_LINE[200] + b"content-type: application/json\r\ncontent-length: "
+
+
+class AnsweringConnection(Protocol):
+    """What an exchange needs of the connection it came in on."""
+
+    client: tuple[str, int] | None
+    transport: Any
+
+    def answered(self) -> None: ...
+
+    def close_after_answer(self, *, is_sending: bool) -> None: ...
 
 
 UNREAD = "unread"
@@ -50,7 +58,7 @@ class HttpExchange:
 
     def __init__(
         self,
-        connection: "HttpConnection",
+        connection: AnsweringConnection,
         take: Take,
         *,
         method: str,

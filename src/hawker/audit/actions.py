@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from hawker.audit import queries
-from hawker.core.actors import Actor
-from hawker.core.sql import Cursor, ask, columns, in_transaction, one_transaction
+from hawker.core.actors import Actor, ActorKind, read_actor
+from hawker.core.sql import Cursor, ask, ask_named, columns, in_transaction, one_transaction
 
 Facts: TypeAlias = Mapping[str, Any]
 
@@ -41,8 +41,9 @@ def record_audit(cursor: Cursor, events: Sequence[AuditRecord], *, now: datetime
         return
     rows = [
         (
-            str(event.actor),
             event.actor.kind.value,
+            event.actor.id,
+            event.actor.name,
             event.actor.address,
             event.action,
             event.subject_kind,
@@ -54,7 +55,7 @@ def record_audit(cursor: Cursor, events: Sequence[AuditRecord], *, now: datetime
         )
         for event in events
     ]
-    ask(cursor, queries.INSERT_EVENTS, (now, *columns(rows, 11)))
+    ask(cursor, queries.INSERT_EVENTS, (now, *columns(rows, 12)))
 
 
 @dataclass(slots=True)
@@ -127,20 +128,31 @@ def list_audit_events(
     kinds, ids = columns(subjects, 2) if subjects is not None else (None, None)
     kind, colon, number = (subject or "").partition(":")
     subject_id = number if colon else None
-    under = None if action is None else f"{action}."
-    parameters = (
-        *(actor, actor, action, action, under, kind or None, kind or None, subject_id, subject_id),
-        *(kinds, kinds, ids, since, since, limit),
-    )
-    rows = in_transaction(lambda cursor: ask(cursor, queries.LIST_EVENTS, parameters).fetchall())
-    names = ("event", "at", "actor", "actor_kind", "address", "action")
+    actor_kind, actor_name = (None, None) if actor is None else read_actor(actor)
+    values = {
+        "actor_kind": actor_kind,
+        "actor_name": actor_name,
+        "action": action,
+        "subject_kind": kind or None,
+        "subject_id": subject_id,
+        "kinds": kinds,
+        "ids": ids,
+        "since": since,
+        "limit": limit,
+    }
+    rows = in_transaction(lambda cursor: ask_named(cursor, queries.LIST_EVENTS, values).fetchall())
     return [
         {
-            **dict(zip(names, row[:6], strict=True)),
-            "subject": {"kind": row[6], "id": row[7]},
-            "before": _facts(row[8]),
-            "after": _facts(row[9]),
-            "reason": row[10],
+            "event": row.id,
+            "at": row.at,
+            "actor": str(Actor(ActorKind(row.actor_kind), row.actor_id, row.actor_name)),
+            "actor_kind": row.actor_kind,
+            "address": row.address,
+            "action": row.action,
+            "subject": {"kind": row.subject_kind, "id": row.subject_id},
+            "before": _facts(row.before),
+            "after": _facts(row.after),
+            "reason": row.reason,
         }
         for row in rows
     ]

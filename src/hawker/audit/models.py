@@ -9,12 +9,11 @@ class AuditEvent(models.Model):
 
     `before` and `after` hold the fields that differ, as the subject is described elsewhere; never a key or a secret.
     A change of a balance names its transfer by kind and reference, and the database wants to see it in the transfer's
-    own transaction (ledger/migrations/0003): `transaction_id` is the number of that transaction.
+    own transaction (ledger/migrations/check_audited.sql): `transaction_id` is the number of that transaction.
     """
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
-    actor = models.CharField(max_length=254)
     actor_kind = models.CharField(max_length=12)
     address = models.CharField(max_length=45)
     action = models.CharField(max_length=60)
@@ -26,12 +25,14 @@ class AuditEvent(models.Model):
     transfer_kind = models.CharField(max_length=12, null=True)
     transfer_reference = models.BigIntegerField(null=True)
     transaction_id = models.BigIntegerField()
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=254)
 
     class Meta:
         db_table = "audit_event"
         constraints = [
             models.CheckConstraint(
-                condition=~Q(actor="") & ~Q(actor_kind="") & ~Q(address="") & ~Q(action="") & ~Q(subject_kind=""),
+                condition=~Q(actor_name="") & ~Q(actor_kind="") & ~Q(address="") & ~Q(action="") & ~Q(subject_kind=""),
                 name="audit_event_explained",
             ),
             models.UniqueConstraint(
@@ -42,5 +43,5 @@ class AuditEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["subject_kind", "subject_id", "-id"], name="audit_event_subject"),
-            models.Index(fields=["actor", "-id"], name="audit_event_actor"),
+            models.Index(fields=["actor_kind", "actor_name", "-id"], name="audit_event_actor"),
         ]

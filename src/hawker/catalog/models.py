@@ -1,4 +1,4 @@
-"""Tables of the catalogue. Every change bumps catalogue_version by trigger (migrations/0002)."""
+"""Tables of the catalogue. Every change bumps catalogue_version by trigger (migrations/guards.sql)."""
 
 from django.db import models
 from django.db.models import F, Q

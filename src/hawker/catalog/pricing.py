@@ -1,7 +1,7 @@
 """The verbs of prices: groups, a customer's percentage, rates agreed with a customer.
 
 Each is one transaction. At its COMMIT the catalogue has a new number and every order that follows pays the new
-price, in every process (migrations/0002).
+price, in every process (migrations/guards.sql).
 """
 
 from collections.abc import Mapping, Sequence

@@ -52,8 +52,8 @@ def panel(*, access: DatabaseAccess = DatabaseAccess.APP, create: bool = False) 
 
     Django, models and verbs may be imported inside only: their settings are read at import.
     """
-    from hawker.host.database import database
     from hawker.host.errors import CannotHost
+    from hawker.host.panel_database import database
 
     chosen = read_settings()
     with sentences(CannotHost), database(chosen.folder, chosen, create=create):

@@ -28,8 +28,17 @@ class Actor:
     address: str = LOCAL
 
     def __str__(self) -> str:
-        """`cli:root`, `staff:anna@example.com`; of the system the name alone, such as `poll`."""
-        return self.name if self.kind is ActorKind.SYSTEM else f"{self.kind.value}:{self.name}"
+        """`cli:root`, `staff:anna@example.com`; of the system the name alone (`poll`). Without a name, the kind."""
+        if self.kind is ActorKind.SYSTEM:
+            return self.name
+        return f"{self.kind.value}:{self.name}" if self.name else self.kind.value
+
+
+def read_actor(text: str) -> tuple[str, str]:
+    """The kind and name of an actor as `str` writes it."""
+    kind, colon, name = text.partition(":")
+    is_person = bool(colon) and kind in {each.value for each in ActorKind}
+    return (kind, name) if is_person else (ActorKind.SYSTEM.value, text)
 
 
 def system(name: str) -> Actor:

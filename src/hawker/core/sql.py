@@ -11,11 +11,14 @@ from typing import Any, TypeAlias, TypeVar, cast
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.rows import namedtuple_row
 
 from hawker.core.connections import set_up_connection
 from hawker.core.errors import OutcomeUnknown, Unavailable
 
 Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
+NamedCursor: TypeAlias = psycopg.Cursor[Any]
+"""Its rows are named tuples of the columns of its statement."""
 Result = TypeVar("Result")
 
 _TRIES = 3
@@ -165,6 +168,13 @@ def ask(cursor: Cursor, statement: str, parameters: Sequence[Any] | Mapping[str,
     asked before the first is read share one round trip.
     """
     asked = psycopg.Cursor(cursor.connection)
+    asked.execute(statement, parameters)
+    return asked
+
+
+def ask_named(cursor: Cursor, statement: str, parameters: Mapping[str, Any]) -> NamedCursor:
+    """Like `ask`; each row is a named tuple of the statement's columns. For statements that are not hot."""
+    asked = psycopg.Cursor(cursor.connection, row_factory=namedtuple_row)
     asked.execute(statement, parameters)
     return asked
 

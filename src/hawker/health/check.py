@@ -7,6 +7,7 @@ import structlog
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import BOOKS
 from hawker.core.clock import Clock
 from hawker.core.invariants import Report
 from hawker.core.settings import settings
@@ -14,7 +15,6 @@ from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.health import queries
 from hawker.orders.invariants import check_invariants
 
-_SUBJECT = "books"
 _KEPT = timedelta(days=400)
 
 log = structlog.get_logger(__name__)
@@ -43,9 +43,9 @@ def check_when_due(clock: Clock) -> Report | None:
         ask(cursor, queries.END_CHECK, (ended, len(report.breaches), number))
         ask(cursor, queries.FORGET_CHECKS, (ended - _KEPT,))
         if report.ok:
-            write_closed(cursor, AlertKind.INVARIANT, [_SUBJECT], by="a check without a breach", now=ended)
+            write_closed(cursor, AlertKind.INVARIANT, [BOOKS], by="a check without a breach", now=ended)
             return []
-        return write_alerts(cursor, [Raised(AlertKind.INVARIANT, _SUBJECT, _told(report))], now=ended)
+        return write_alerts(cursor, [Raised(AlertKind.INVARIANT, BOOKS, _told(report))], now=ended)
 
     log_alerts(in_transaction(keep))
     log.info("invariants checked", breaches=len(report.breaches))

@@ -34,7 +34,7 @@ WORK = """
            (SELECT count(*) FROM (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id LIMIT %s) few),
            (SELECT count(*) FROM (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id
                                      AND w.due_at <= %s LIMIT %s) few),
-           (SELECT w.due_at FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id AND w.hold = ''
+           (SELECT w.due_at FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id AND w.hold_kind IS NULL
              ORDER BY w.due_at LIMIT 1)
       FROM unnest(%s::text[]) AS k(kind)
      CROSS JOIN (SELECT id, name FROM provider UNION ALL SELECT 0, '') p
@@ -42,9 +42,9 @@ WORK = """
 """Open work by kind and provider: all, due, and the moment of the oldest not held. Index probes of `work_due`."""
 
 HELD = """
-    SELECT w.kind, w.provider_id, CASE WHEN w.hold LIKE 'for a person:%%' THEN 'for a person'
-                                       WHEN w.hold LIKE 'restored:%%' THEN 'restored' ELSE w.hold END, count(*)
-      FROM work w WHERE w.hold <> '' GROUP BY 1, 2, 3 ORDER BY 4 DESC
+    SELECT w.kind, w.provider_id, CASE w.hold_kind WHEN 'person' THEN 'for a person'
+                                                   WHEN 'restored' THEN 'restored' ELSE w.hold END, count(*)
+      FROM work w WHERE w.hold_kind IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 4 DESC
 """
 """What is held, and why: of an index of its own, `work_held`."""
 
@@ -79,7 +79,8 @@ ALERTS = "SELECT kind, count(*) FROM alert WHERE closed_at IS NULL GROUP BY 1 OR
 WORKERS = "SELECT count(*), max(last_heartbeat) FROM procrastinate_workers WHERE last_heartbeat > %s"
 
 PROVIDERS = """
-    SELECT p.name, p.enabled, p.paused_until > %s, p.pause_reason, h.retry_at > %s, p.balance_micros,
+    SELECT p.name, p.enabled, p.pause_kind <> '' AND COALESCE(p.paused_until > %s, true), p.pause_reason,
+           h.retry_at > %s, p.balance_micros,
            COALESCE((SELECT r.unexplained_micros FROM balance_reading r WHERE r.provider_id = p.id
                       ORDER BY r.at DESC LIMIT 1), 0)
       FROM provider p JOIN provider_health h ON h.provider_id = p.id ORDER BY p.id

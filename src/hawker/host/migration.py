@@ -87,6 +87,7 @@ def _migrate(tell: Callable[[str], None]) -> None:
     try:
         if _is_newer(tell):
             return
+        _check_start()
         if role:
             _ensure_role(role)
         call_command("migrate", verbosity=0, interactive=False)
@@ -160,6 +161,22 @@ def _check_whole() -> None:
     connection.ensure_connection()
     if is_marked(connection.connection):
         raise CannotMigrate(CUT_OFF)
+
+
+def _check_start() -> None:
+    """Refuse a database that stopped on the way through migrations that are one now (`replaces`)."""
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+    from django.db.migrations.recorder import MigrationRecorder
+
+    applied = set(MigrationRecorder(connection).applied_migrations())
+    for start, migration in (MigrationLoader(None).disk_migrations or {}).items():
+        done = [old in applied for old in migration.replaces]
+        if done and not all(done) and (any(done) or start in applied):
+            raise CannotMigrate(
+                f"the database was made by an early version, and the migrations of {start[0]} have begun anew since: "
+                "bring it to the last version before that first (commit 25117f2)"
+            )
 
 
 def _ensure_role(role: str) -> None:

@@ -4,12 +4,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from hawker.audit.actions import AuditRecord, record_audit
 from hawker.core.actors import LOCAL, Actor
 from hawker.core.money import format_micros
 from hawker.core.settings import settings
-from hawker.core.sql import Cursor, in_transaction, read_rows
+from hawker.core.sql import Cursor, ask, in_transaction, read_rows
 from hawker.ledger import queries
 from hawker.ledger.book import lock_accounts, open_book
 from hawker.ledger.errors import AlreadyCredited, NotEnoughFunds, WrongCurrency
@@ -69,8 +70,14 @@ def _wrong(currency: str) -> WrongCurrency:
     return WrongCurrency(f"this panel's balances are in {currency}, its settings say {settings().currency}")
 
 
-def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int | AlreadyCredited]:
-    """Write deposits and credit their accounts; answers each with the deposit's id.
+CREDIT = "customer.credit"
+"""The operation by which staff change a balance: the audit log and the transfer name it."""
+
+
+def record_credits(
+    credits_in: Sequence[Credit], *, operation: str = CREDIT, now: datetime
+) -> list[int | AlreadyCredited]:
+    """Write deposits and credit their accounts, made by `operation`; answers each with the deposit's id.
 
     A gateway transaction that was credited before answers AlreadyCredited and changes nothing (I9),
     whichever process comes second.
@@ -81,20 +88,16 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
         by_staff: list[AuditRecord] = []
         answers: list[int | AlreadyCredited] = []
         for credit in credits_in:
-            cursor.execute(
-                queries.INSERT_DEPOSITS,
-                (
-                    credit.account_id,
-                    credit.gateway,
-                    credit.gateway_transaction,
-                    credit.amount_micros,
-                    str(credit.actor),
-                    credit.reason,
-                    _where(credit.actor),
-                    now,
-                ),
-            )
-            row = cursor.fetchone()
+            values = {
+                "account_id": credit.account_id,
+                "gateway": credit.gateway,
+                "gateway_transaction": credit.gateway_transaction,
+                "amount_micros": credit.amount_micros,
+                "reason": credit.reason,
+                "now": now,
+                **_who(credit.actor),
+            }
+            row = ask(cursor, queries.INSERT_DEPOSITS, values).fetchone()
             if row is None:
                 answers.append(AlreadyCredited())
                 continue
@@ -103,20 +106,19 @@ def record_credits(credits_in: Sequence[Credit], *, now: datetime) -> list[int |
             answers.append(row[0])
             if credit.gateway == MANUAL_GATEWAY:
                 transfer = (TransferKind.DEPOSIT.value, int(row[0]))
-                by_staff.append(
-                    _balance_event(
-                        credit.actor, credit.account_id, before, credit.amount_micros, credit.reason, transfer
-                    )
-                )
-        book.write(cursor, now)
+                change = _BalanceChange(credit.account_id, before, credit.amount_micros, credit.reason, transfer)
+                by_staff.append(_balance_event(credit.actor, operation, change))
+        book.write(cursor, operation, now)
         record_audit(cursor, by_staff, now=now)
         return answers
 
     return in_transaction(work)
 
 
-def correct_balance(account_id: int, amount_micros: int, *, actor: Actor, reason: str, now: datetime) -> int:
-    """Change a balance by hand, up or down, with who and why. Answers the correction's id.
+def correct_balance(
+    account_id: int, amount_micros: int, *, actor: Actor, reason: str, operation: str = CREDIT, now: datetime
+) -> int:
+    """Change a balance by hand, up or down, with who and why, by `operation`. Answers the correction's id.
 
     Raises NotEnoughFunds where taking the amount away would pass the credit limit.
     """
@@ -125,38 +127,52 @@ def correct_balance(account_id: int, amount_micros: int, *, actor: Actor, reason
         book = open_book(lock_accounts(cursor, [account_id]))
         if not book.covers(account_id, -amount_micros):
             raise NotEnoughFunds
-        cursor.execute(queries.INSERT_CORRECTION, (account_id, amount_micros, str(actor), reason, _where(actor), now))
-        row = cursor.fetchone()
+        values = {"account_id": account_id, "amount_micros": amount_micros, "reason": reason, "now": now, **_who(actor)}
+        row = ask(cursor, queries.INSERT_CORRECTION, values).fetchone()
         assert row is not None, "INSERT … RETURNING answers a row"
         before = book.positions[account_id].balance_micros
         book.correct(account_id, amount_micros, row[0])
-        book.write(cursor, now)
+        book.write(cursor, operation, now)
         transfer = (TransferKind.CORRECTION.value, int(row[0]))
-        event = _balance_event(actor, account_id, before, amount_micros, reason, transfer)
-        record_audit(cursor, [event], now=now)
+        change = _BalanceChange(account_id, before, amount_micros, reason, transfer)
+        record_audit(cursor, [_balance_event(actor, operation, change)], now=now)
         return int(row[0])
 
     return in_transaction(work)
 
 
-def _where(actor: Actor) -> str | None:
-    """The actor's IP address; None for one at the panel's own machine."""
-    return None if actor.address == LOCAL else actor.address
+def _who(actor: Actor) -> dict[str, Any]:
+    """The columns of an actor; `address` is None of one at the panel's own machine."""
+    return {
+        "actor_kind": actor.kind.value,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "address": None if actor.address == LOCAL else actor.address,
+    }
 
 
-def _balance_event(
-    actor: Actor, account_id: int, before_micros: int, change_micros: int, reason: str, transfer: tuple[str, int]
-) -> AuditRecord:
+@dataclass(frozen=True, slots=True)
+class _BalanceChange:
+    """A balance that staff change, and the kind and reference of the transfer that changes it."""
+
+    account_id: int
+    before_micros: int
+    change_micros: int
+    reason: str
+    transfer: tuple[str, int]
+
+
+def _balance_event(actor: Actor, operation: str, change: _BalanceChange) -> AuditRecord:
     """The audit row of a balance that staff change; the database wants it in the same transaction."""
     return AuditRecord(
         actor,
-        f"balance.{transfer[0]}",
+        operation,
         "account",
-        str(account_id),
-        {"balance": format_micros(before_micros)},
-        {"balance": format_micros(before_micros + change_micros)},
-        reason,
-        transfer,
+        str(change.account_id),
+        {"balance": format_micros(change.before_micros)},
+        {"balance": format_micros(change.before_micros + change.change_micros)},
+        change.reason,
+        change.transfer,
     )
 
 

@@ -88,10 +88,10 @@ class Book:
             (kind.value, int(debit), int(credit), amount_micros, reference, part, account, seq, balance)
         )
 
-    def write(self, cursor: Cursor, now: datetime) -> None:
-        """Write the entries, then the balances they leave, in the caller's transaction.
+    def write(self, cursor: Cursor, operation: str, now: datetime) -> None:
+        """Write the entries as made by `operation`, then the balances they leave, in the caller's transaction.
 
-        The database checks both again (migrations/0002): entries chain, balances equal their last
+        The database checks both again (migrations/guards.sql): entries chain, balances equal their last
         entry, and none is below its credit limit.
         """
         if not self._entries:
@@ -99,13 +99,13 @@ class Book:
         if (counted := _counted.get()) is not None:
             for kind, _, _, amount_micros, *_ in self._entries:
                 counted[kind] += amount_micros
-        cursor.execute(queries.INSERT_TRANSFERS, self.transfer_values(now))
+        cursor.execute(queries.INSERT_TRANSFERS, self.transfer_values(operation, now))
         if any(position.seq != position.seq_before for position in self.positions.values()):
             cursor.execute(queries.UPDATE_ACCOUNTS, self.account_values())
 
-    def transfer_values(self, now: datetime) -> tuple[Any, ...]:
-        """The values of INSERT_TRANSFERS, for who writes them in one statement with rows of their own."""
-        return (settings().currency, now, *columns(self._entries, 9))
+    def transfer_values(self, operation: str, now: datetime) -> tuple[Any, ...]:
+        """The values of INSERT_TRANSFERS, for a caller that writes them in one statement with rows of its own."""
+        return (settings().currency, now, operation, *columns(self._entries, 9))
 
     def account_values(self) -> tuple[Any, ...]:
         """The values of UPDATE_ACCOUNTS: the accounts that these entries move."""

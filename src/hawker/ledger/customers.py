@@ -42,7 +42,7 @@ def open_customer(email: str, *, credit_micros: int, actor: Actor, now: datetime
             credit = Credit(
                 account.id, credit_micros, MANUAL_GATEWAY, new_manual_transaction(), actor, "opening credit"
             )
-            record_credits([credit], now=now)
+            record_credits([credit], operation="customer.add", now=now)
     return OpenedCustomer(user.id, account.id, key)
 
 

@@ -110,22 +110,25 @@ INVARIANTS = (
         "I14",
         "every change of a balance by staff has an actor, a reason, its transfer and its row in the audit log",
         "SELECT (SELECT count(*) FROM correction) + (SELECT count(*) FROM deposit WHERE gateway = 'manual')",
-        """SELECT format('correction %s: actor %L, reason %L, %s transfers', c.id, c.actor, c.reason, count(t.id))
+        """SELECT format('correction %s: actor %s %L, reason %L, %s transfers', c.id, c.actor_kind, c.actor_name,
+                         c.reason, count(t.id))
              FROM correction c
              LEFT JOIN transfer t ON t.kind = 'correction' AND t.reference = c.id AND t.account_id = c.account_id
                                  AND t.amount_micros = abs(c.amount_micros)
-            GROUP BY c.id HAVING count(t.id) <> 1 OR c.actor = '' OR c.reason = ''
+            GROUP BY c.id HAVING count(t.id) <> 1 OR c.actor_name = '' OR c.reason = ''
             UNION ALL
            SELECT format('transfer %s: a correction that is not there', t.id) FROM transfer t
             WHERE t.kind = 'correction' AND NOT EXISTS (SELECT FROM correction c WHERE c.id = t.reference)
             UNION ALL
-           SELECT format('%s %s of %s: no row of the audit log has it, by %L for %L', s.kind, s.id, s.created_at,
-                         s.actor, s.reason)
-             FROM (SELECT 'correction' AS kind, id, actor, reason, created_at FROM correction
+           SELECT format('%s %s of %s: no row of the audit log has it, by %s %L for %L', s.kind, s.id, s.created_at,
+                         s.actor_kind, s.actor_name, s.reason)
+             FROM (SELECT 'correction' AS kind, id, actor_kind, actor_id, actor_name, reason, created_at FROM correction
                     UNION ALL
-                   SELECT 'deposit', id, actor, reason, created_at FROM deposit WHERE gateway = 'manual') s
+                   SELECT 'deposit', id, actor_kind, actor_id, actor_name, reason, created_at FROM deposit
+                    WHERE gateway = 'manual') s
             WHERE NOT EXISTS (SELECT FROM audit_event e
-                               WHERE e.transfer_kind = s.kind AND e.transfer_reference = s.id AND e.actor = s.actor
-                                 AND e.reason = s.reason AND e.at = s.created_at)""",
+                               WHERE e.transfer_kind = s.kind AND e.transfer_reference = s.id
+                                 AND e.actor_kind = s.actor_kind AND e.actor_id IS NOT DISTINCT FROM s.actor_id
+                                 AND e.actor_name = s.actor_name AND e.reason = s.reason AND e.at = s.created_at)""",
     ),
 )

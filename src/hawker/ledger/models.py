@@ -1,4 +1,4 @@
-"""Tables of the ledger. The constraints and triggers carry the rules; migrations/0002 holds the triggers."""
+"""Tables of the ledger. The constraints and triggers carry the rules; migrations/guards.sql holds the triggers."""
 
 from django.conf import settings
 from django.db import models
@@ -72,6 +72,7 @@ class Transfer(models.Model):
 
     At most one side is a customer's; `account`, `seq` and `balance_after_micros` are that side's running
     entry. `part` counts the transfers of one kind for one reference (an order may be refunded in parts).
+    `operation` is what made it, by the name of the audit log: `order.add`, `order.settle`, `customer.credit`.
     There are no foreign keys: their row locks on the house accounts would serialise all orders. A
     statement trigger checks existence, currency and the chain of entries instead.
     """
@@ -88,10 +89,12 @@ class Transfer(models.Model):
     seq = models.BigIntegerField(null=True)
     balance_after_micros = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
+    operation = models.CharField(max_length=40)
 
     class Meta:
         db_table = "transfer"
         constraints = [
+            models.CheckConstraint(condition=~Q(operation=""), name="transfer_operation"),
             models.CheckConstraint(condition=Q(amount_micros__gt=0), name="transfer_amount_positive"),
             models.CheckConstraint(condition=~Q(debit_id=F("credit_id")), name="transfer_two_accounts"),
             models.CheckConstraint(condition=Q(kind__in=TransferKind.values), name="transfer_kind"),
@@ -121,10 +124,12 @@ class Deposit(models.Model):
     gateway = models.CharField(max_length=40)
     gateway_transaction = models.CharField(max_length=128)
     amount_micros = models.BigIntegerField()
-    actor = models.CharField(max_length=254)
     reason = models.CharField(max_length=500)
     address = models.GenericIPAddressField(null=True)
     created_at = models.DateTimeField()
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=254)
 
     class Meta:
         db_table = "deposit"
@@ -140,14 +145,16 @@ class Correction(models.Model):
     id = models.BigAutoField(primary_key=True)
     account = models.ForeignKey(Account, models.PROTECT)
     amount_micros = models.BigIntegerField()
-    actor = models.CharField(max_length=254)
     reason = models.CharField(max_length=500)
     address = models.GenericIPAddressField(null=True)
     created_at = models.DateTimeField()
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=254)
 
     class Meta:
         db_table = "correction"
         constraints = [
             models.CheckConstraint(condition=~Q(amount_micros=0), name="correction_not_zero"),
-            models.CheckConstraint(condition=~Q(reason="") & ~Q(actor=""), name="correction_explained"),
+            models.CheckConstraint(condition=~Q(reason="") & ~Q(actor_name=""), name="correction_explained"),
         ]

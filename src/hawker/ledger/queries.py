@@ -9,9 +9,9 @@ LOCK_ACCOUNTS = """
 
 INSERT_TRANSFERS = """
     INSERT INTO transfer (kind, debit_id, credit_id, amount_micros, currency, reference, part,
-                          account_id, seq, balance_after_micros, created_at)
+                          account_id, seq, balance_after_micros, created_at, operation)
     SELECT f.kind, f.debit_id, f.credit_id, f.amount_micros, %s, f.reference, f.part,
-           f.account_id, f.seq, f.balance_after_micros, %s
+           f.account_id, f.seq, f.balance_after_micros, %s, %s
       FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::smallint[],
                   %s::bigint[], %s::bigint[], %s::bigint[])
         AS f(kind, debit_id, credit_id, amount_micros, reference, part, account_id, seq, balance_after_micros)
@@ -33,14 +33,18 @@ OPEN_HOUSE_ACCOUNTS = """
 OTHER_CURRENCY = "SELECT currency FROM account WHERE id = %s AND currency <> %s"
 
 INSERT_DEPOSITS = """
-    INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, actor, reason, address, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    INSERT INTO deposit (account_id, gateway, gateway_transaction, amount_micros, reason, created_at,
+                         actor_kind, actor_id, actor_name, address)
+    VALUES (%(account_id)s, %(gateway)s, %(gateway_transaction)s, %(amount_micros)s, %(reason)s, %(now)s,
+            %(actor_kind)s, %(actor_id)s, %(actor_name)s, %(address)s)
     ON CONFLICT (gateway, gateway_transaction) DO NOTHING RETURNING id
 """
 
 INSERT_CORRECTION = """
-    INSERT INTO correction (account_id, amount_micros, actor, reason, address, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
+    INSERT INTO correction (account_id, amount_micros, reason, created_at, actor_kind, actor_id, actor_name, address)
+    VALUES (%(account_id)s, %(amount_micros)s, %(reason)s, %(now)s, %(actor_kind)s, %(actor_id)s, %(actor_name)s,
+            %(address)s)
+    RETURNING id
 """
 
 READ_BALANCES = """

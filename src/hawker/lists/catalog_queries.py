@@ -11,6 +11,8 @@ NUMBER, TEXT, FLAG, MONEY, INSTANT = (
     ColumnType.INSTANT,
 )
 
+_PAUSED = "p.pause_kind <> '' AND COALESCE(p.paused_until > %(now)s, true)"
+
 SERVICES = ListDeclaration(
     name="services",
     title="Services",
@@ -125,6 +127,7 @@ PROVIDERS = ListDeclaration(
         Column("balance", "Our balance there", MONEY, "p.balance_micros"),
         Column("currency", "Currency", TEXT, "p.currency"),
         Column("balance_at", "Balance asked for", INSTANT, "p.balance_at"),
+        Column("paused", "Paused", FLAG, _PAUSED),
         Column("paused_until", "Paused until", INSTANT, "p.paused_until"),
         Column("pause_reason", "Paused because", TEXT, "p.pause_reason"),
     ),
@@ -135,7 +138,7 @@ PROVIDERS = ListDeclaration(
             "Paused",
             FilterType.FLAG,
             "It is sent no orders for now.",
-            "COALESCE(p.paused_until > %(now)s, false)",
+            _PAUSED,
         ),
         Filter(
             "name",
@@ -164,7 +167,7 @@ ROUTES = ListDeclaration(
             "takes_orders",
             "Takes orders",
             FLAG,
-            "p.enabled AND COALESCE(p.paused_until <= %(now)s, true) AND COALESCE(h.retry_at <= %(now)s, true)",
+            f"p.enabled AND NOT ({_PAUSED}) AND COALESCE(h.retry_at <= %(now)s, true)",
         ),
     ),
     filters=(

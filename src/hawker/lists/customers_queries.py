@@ -1,5 +1,6 @@
 """The lists of people and their money: customers, keys, transfers, deposits."""
 
+from hawker.audit.queries import ACTOR_TEXT
 from hawker.lists.declaration import (
     Branch,
     Column,
@@ -165,6 +166,7 @@ TRANSFERS = ListDeclaration(
         ),
         Column("balance", "Balance after it", MONEY, "t.balance_after_micros", own=True),
         Column("currency", "Currency", TEXT, "t.currency", own=True),
+        Column("operation", "Operation", TEXT, "t.operation"),
         Column(
             "order",
             "Order",
@@ -264,7 +266,7 @@ DEPOSITS = ListDeclaration(
         Column("gateway", "Gateway", TEXT, "d.gateway", own=True),
         Column("transaction", "Transaction", TEXT, "d.gateway_transaction", own=True),
         Column("amount", "Amount", MONEY, "d.amount_micros", own=True),
-        Column("actor", "Recorded by", TEXT, "d.actor"),
+        Column("actor", "Recorded by", TEXT, ACTOR_TEXT.format(row="d")),
         Column("reason", "Reason", TEXT, "d.reason"),
     ),
     filters=(

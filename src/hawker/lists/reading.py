@@ -204,12 +204,17 @@ def _read_boundary(
 
 
 def _count(cursor: Cursor, question: Question, now: datetime) -> Count:
-    parameters = _parameters(question, (), now, COUNTED_THROUGH) | {"limit": COUNTED_UP_TO + 1}
+    parameters = _parameters(question, (), now, _counted_through(question)) | {"limit": COUNTED_UP_TO + 1}
     ((number,),) = _execute(cursor, count_statement(question), parameters)
     if number > COUNTED_UP_TO:
         return Count(COUNTED_UP_TO, is_exact=False)
     boundary = _read_boundary(cursor, question, parameters, after=False)
     return Count(number, is_exact=boundary is None, bounded_since=None if boundary is None else boundary[-1])
+
+
+def _counted_through(question: Question) -> int | None:
+    own = question.walk.at_most if question.walk is not None else None
+    return COUNTED_THROUGH if own is None else own
 
 
 def _parameters(question: Question, keys: Sequence[Any], now: datetime, window: int | None) -> dict[str, Any]:

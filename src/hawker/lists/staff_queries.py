@@ -1,5 +1,7 @@
 """The lists that staff work from: alerts, and the audit log."""
 
+from hawker.alerts.queries import SUBJECT_TEXT
+from hawker.audit.queries import ACTOR_TEXT, IS_ACTOR
 from hawker.lists.declaration import (
     Branch,
     Column,
@@ -15,6 +17,8 @@ from hawker.lists.names_queries import FIND_ACCOUNT
 
 NUMBER, TEXT, INSTANT, FACTS = ColumnType.NUMBER, ColumnType.TEXT, ColumnType.INSTANT, ColumnType.FACTS
 
+_ABOUT = f"({SUBJECT_TEXT.format(alert='a')}) = %(subject)s::text"
+
 ALERTS = ListDeclaration(
     name="alerts",
     title="Alerts",
@@ -23,7 +27,7 @@ ALERTS = ListDeclaration(
     columns=(
         Column("alert", "Alert", NUMBER, "a.id"),
         Column("kind", "Kind", TEXT, "a.kind"),
-        Column("subject", "Subject", TEXT, "a.subject"),
+        Column("subject", "Subject", TEXT, SUBJECT_TEXT.format(alert="a")),
         Column("text", "Text", TEXT, "a.text"),
         Column("opened_at", "Opened", INSTANT, "a.opened_at"),
         Column("seen_at", "Last seen", INSTANT, "a.seen_at"),
@@ -34,7 +38,7 @@ ALERTS = ListDeclaration(
     filters=(
         Filter("open", "Open", FilterType.FLAG, "It is not over.", "a.closed_at IS NULL"),
         Filter("kind", "Kind", FilterType.TEXT, "The kind of alert.", "a.kind = %(kind)s::text"),
-        Filter("subject", "Subject", FilterType.TEXT, "What it is about, exactly.", "a.subject = %(subject)s::text"),
+        Filter("subject", "Subject", FilterType.TEXT, "What it is about, exactly.", _ABOUT),
         Filter("opened", "Opened", FilterType.SPAN, "When it was opened.", "a.opened_at"),
     ),
     sorts=(Sort("alert", "Alert number", (("a.id", KeyType.NUMBER),), descending=True),),
@@ -70,7 +74,7 @@ AUDIT = ListDeclaration(
     columns=(
         Column("event", "Event", NUMBER, "e.id"),
         Column("at", "At", INSTANT, "e.at"),
-        Column("actor", "Actor", TEXT, "e.actor"),
+        Column("actor", "Actor", TEXT, ACTOR_TEXT.format(row="e")),
         Column("actor_kind", "Kind of actor", TEXT, "e.actor_kind"),
         Column("address", "Address", TEXT, "e.address"),
         Column("action", "Action", TEXT, "e.action"),
@@ -80,7 +84,7 @@ AUDIT = ListDeclaration(
         Column("reason", "Reason", TEXT, "e.reason"),
     ),
     filters=(
-        Filter("actor", "Actor", FilterType.TEXT, "Who did it, such as cli:root.", "e.actor = %(actor)s::text"),
+        Filter("actor", "Actor", FilterType.TEXT, "Who did it, such as cli:root.", IS_ACTOR.format(row="e")),
         Filter(
             "action",
             "Action",

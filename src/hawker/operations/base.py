@@ -25,7 +25,7 @@ Input = TypeVar("Input")
 Result = TypeVar("Result")
 
 
-class Scope(StrEnum):
+class OperationScope(StrEnum):
     STAFF = "staff"  # staff whose role has the permission
     OWN = "own"  # also customers, on what is their own
 
@@ -80,7 +80,7 @@ class Operation:
     prepare: Callable[[Any], Any] | None = None
     many: str = ""
     check_selection: Callable[[Sequence[str]], None] | None = None
-    scope: Scope = Scope.STAFF
+    scope: OperationScope = OperationScope.STAFF
     step_up: bool = False
     audited_by_run: bool = True
     secret_fields: frozenset[str] = frozenset()
@@ -161,7 +161,7 @@ def operation(
     prepare: Callable[[Any], Any] | None = None,
     many: str = "",
     check_selection: Callable[[Sequence[str]], None] | None = None,
-    scope: Scope = Scope.STAFF,
+    scope: OperationScope = OperationScope.STAFF,
     step_up: bool = False,
     audited_by_run: bool = True,
     secret_fields: Sequence[str] = (),

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 KeyNumber: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_NUMBER, description="The key's number.")]
 Label: TypeAlias = Annotated[str, Meta(max_length=80, description="What the key is for; only people read it.")]
-Scope: TypeAlias = Annotated[Literal["order", "read"], Meta(description="`order` for everything, `read` to look only.")]
+KeyScopeName: TypeAlias = Annotated[
+    Literal["order", "read"], Meta(description="`order` for everything, `read` to look only.")
+]
 Addresses: TypeAlias = Annotated[
     tuple[str, ...], Meta(description="Addresses or networks the key may be used from; anywhere where none is named.")
 ]
@@ -32,7 +34,7 @@ Expires: TypeAlias = Annotated[
 class AddKey:
     email: Email
     label: Label = ""
-    scope: Scope = "order"
+    scope: KeyScopeName = "order"
     addresses: Addresses = ()
     expires: Expires | None = None
 
@@ -42,7 +44,7 @@ class ImportKey:
     email: Email
     key: Annotated[str, Meta(description="The key as its owner's programs have it.")] = field(repr=False)
     label: Label = ""
-    scope: Scope = "order"
+    scope: KeyScopeName = "order"
     addresses: Addresses = ()
     expires: Expires | None = None
 

@@ -122,7 +122,8 @@ def _deliver(run: Run, order: int, state: str, reason: str, remains: int | None 
     from hawker.orders.models import State
 
     run.watch(order, lambda: describe_standing(order))
-    (recorded,) = record_deliveries([StaffDelivery(order, State(state), reason, remains)], actor=run.actor, now=run.now)
+    delivery = StaffDelivery(order, State(state), reason, remains)
+    (recorded,) = record_deliveries([delivery], actor=run.actor, operation=run.operation.name, now=run.now)
     if isinstance(recorded, Exception):
         raise Refused(str(recorded))
     return OrderMoved(order, recorded.value)

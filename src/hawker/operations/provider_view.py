@@ -28,7 +28,7 @@ class PriceSync:
 
 @dataclass(frozen=True, slots=True)
 class PauseView:
-    until: datetime
+    until: datetime | None
     kind: str
     reason: str
 

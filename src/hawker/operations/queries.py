@@ -1,5 +1,7 @@
 """The set SQL of operations: what was done once, versions of subjects, jobs and their items."""
 
+from hawker.audit.queries import ACTOR_TEXT
+
 CLAIM_ID = """
     INSERT INTO operation_run (operation_id, operation, actor_kind, actor_id, input_digest, result, is_encrypted, at)
     VALUES (%(operation_id)s, %(operation)s, %(actor_kind)s, %(actor_id)s, %(input_digest)s, '', false, %(now)s)
@@ -26,8 +28,8 @@ READ_VERSION = """
 """
 """The version of a subject: the number of the last audited change of it; 0 before the first."""
 
-READ_CHANGES_SINCE = """
-    SELECT at, actor, action, before, after FROM audit_event
+READ_CHANGES_SINCE = f"""
+    SELECT at, {ACTOR_TEXT.format(row="audit_event")} AS actor, action, before, after FROM audit_event
      WHERE subject_kind = %s AND subject_id = %s AND id > %s
      ORDER BY id LIMIT 5
 """

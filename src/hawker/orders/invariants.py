@@ -133,7 +133,8 @@ INVARIANTS = (
         "SELECT count(*) FROM drip",
         """WITH family AS (
                SELECT p.id, p.state, p.runs, p.charge_micros - p.refunded_micros - p.handed_micros AS escrow,
-                      p.refunded_micros, d.order_id, d.started, d.ended, d.stops_after, w.due_at, w.hold,
+                      p.refunded_micros, d.order_id, d.started, d.ended, d.stops_after, w.due_at, w.hold_kind,
+                      w.order_id IS NOT NULL AS has_work,
                       count(c.id) AS children, COALESCE(max(c.part), 0) AS last_part,
                       count(c.id) FILTER (WHERE c.state IN ('completed', 'partial', 'canceled')) AS finished,
                       count(c.id) FILTER (WHERE c.quantity * p.runs <> p.quantity OR c.service_id <> p.service_id
@@ -155,8 +156,8 @@ INVARIANTS = (
              FROM family WHERE unlike > 0
             UNION ALL
            SELECT format('drip-feed %s: %s of %s runs started, but the next is not due', id, started, stops_after)
-             FROM family WHERE state = 'active' AND (due_at IS NULL
-                OR (started < stops_after OR ended = stops_after) AND due_at > '8000-01-01' AND hold = '')
+             FROM family WHERE state = 'active' AND (NOT has_work
+                OR (started < stops_after OR ended = stops_after) AND due_at IS NULL AND hold_kind IS NULL)
             UNION ALL
            SELECT format('drip-feed %s: %s with %s of %s runs started and %s ended', id, state, started, stops_after,
                          ended)

@@ -1,10 +1,10 @@
-"""Tables of orders. `orders` is wide and cool; `work` is narrow and hot; the rest is append-mostly evidence."""
+"""Tables of orders. `orders` is wide and cool; `work` is narrow and hot."""  # size: tables that name each other
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
-from hawker.core.text_hash import TextHash
+from hawker.protocol.upstream import Reason
 
 
 class State(models.TextChoices):
@@ -27,6 +27,18 @@ class State(models.TextChoices):
 
 
 FINISHED = (State.COMPLETED, State.PARTIAL, State.CANCELED, State.EXPIRED)
+_BLOOM = "text_bloom_ops(n_distinct_per_range=1000, false_positive_rate=0.001)"
+
+
+class Origin(models.TextChoices):
+    """Who or what placed an order."""
+
+    API_KEY = "api_key"
+    SITE = "site"  # a customer, on a page
+    STAFF = "staff"  # a member of staff, for a customer
+    DRIP_FEED = "drip_feed"  # a run of a drip-feed
+    SUBSCRIPTION = "subscription"  # an order for a post of a subscription
+    IMPORT = "import"  # brought along from another panel
 
 
 class Order(models.Model):
@@ -39,8 +51,9 @@ class Order(models.Model):
     numbers the children of a parent from 1: the run, or the post. `runs` says that an order is a drip-feed,
     and of how many runs; its `quantity` is that of all of them.
 
-    `cancel_requested_at` is a wish that stands: it is carried out as soon as it is known where the order is
-    (cancels/actions.py). `ended_at` is when the order came to its end, from which refills are counted.
+    `cancel_requested_at` is set while a cancel is asked for and not done yet: it is carried out as soon as it is known
+    where the order is (cancels/actions.py). `ended_at` is when the order ended, from which refills are counted.
+    `api_key_id` is the key that placed it, where `origin` is API_KEY and the key is known.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -68,6 +81,8 @@ class Order(models.Model):
     from_parent = models.BooleanField(db_default=False)
     at_a_loss = models.BooleanField(db_default=False)
     runs = models.IntegerField(null=True)
+    origin = models.CharField(max_length=12, choices=Origin)
+    api_key_id = models.BigIntegerField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -77,6 +92,7 @@ class Order(models.Model):
         db_table = "orders"
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="orders_state"),
+            models.CheckConstraint(condition=Q(origin__in=Origin.values), name="orders_origin"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="orders_quantity"),
             models.CheckConstraint(
                 condition=Q(refunded_micros__gte=0)
@@ -115,7 +131,8 @@ class Order(models.Model):
             models.Index(fields=["account_id", "id"], name="orders_account"),
             # Below, what the list of orders is read by (lists/orders_queries.py). The columns never change, or once.
             models.Index(fields=["service_id", "id"], name="orders_service"),
-            models.Index(TextHash("link"), "id", name="orders_link"),
+            # A B-tree of links would cost placing five times as much (bench/lists.py).
+            BrinIndex(fields=["link"], name="orders_link", opclasses=[_BLOOM], pages_per_range=32, autosummarize=True),
             models.Index(fields=["created_at", "id"], name="orders_created"),
             # Written with the number that the provider gave, which is in an index anyway.
             models.Index(fields=["provider_id", "id"], condition=Q(provider_id__isnull=False), name="orders_provider"),
@@ -250,26 +267,46 @@ NO_PROVIDER = 0
 """The provider of work that needs none, such as the next run of a drip-feed. No provider has this number."""
 
 
+class HoldKind(models.TextChoices):
+    """Why work waits for something else than its time."""
+
+    NO_ROUTE = "no_route"  # no provider is left that the service can be bought from
+    COST_ABOVE_CHARGE = "cost_above_charge"  # the order would be sold under its cost
+    MARGIN = "margin"  # it would bring in less than `minimum_margin_percent`
+    PERSON = "person"  # an unknown attempt that no rule clears up: staff decide
+    LATER = "later"  # an unknown attempt that cannot be cleared up yet
+    RESTORED = "restored"  # the panel was restored from a backup: staff release it
+
+
 class Work(models.Model):
     """What is to be done next, written in the order's own transaction, claimed with SKIP LOCKED.
 
-    A claim moves `due_at` to the end of its lease, so that a killed worker's work is due again by itself.
+    A claim moves `due_at` to the end of its lease, so that a killed worker's work is due again by itself. NULL is never
+    due: an event (the last run of a drip-feed ends, a post is found, staff release it) sets the time. `hold_kind` is
+    NULL of work that is not held; `hold` is the same for people to read.
     """
 
     pk = models.CompositePrimaryKey("order_id", "kind")
     order_id = models.BigIntegerField()
     kind = models.CharField(max_length=10, choices=WorkKind)
     provider_id = models.BigIntegerField()
-    due_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
     tries = models.IntegerField(default=0)
     hold = models.CharField(max_length=80, default="")
+    hold_kind = models.CharField(max_length=20, choices=HoldKind, null=True)
 
     class Meta:
         db_table = "work"
-        constraints = [models.CheckConstraint(condition=Q(kind__in=WorkKind.values), name="work_kind")]
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=WorkKind.values), name="work_kind"),
+            models.CheckConstraint(
+                condition=Q(hold_kind__isnull=True, hold="") | Q(~Q(hold=""), hold_kind__in=HoldKind.values),
+                name="work_hold_explained",
+            ),
+        ]
         indexes = [
             models.Index(fields=["kind", "provider_id", "due_at"], name="work_due"),
-            models.Index(fields=["order_id"], condition=~Q(hold=""), name="work_held"),
+            models.Index(fields=["order_id"], condition=Q(hold_kind__isnull=False), name="work_held"),
         ]
 
 
@@ -351,7 +388,8 @@ class Attempt(models.Model):
     """One try to have a provider make something (an order, a refill), and everything known of it.
 
     The evidence of at-most-once. `expected_cost_micros` is in our currency, `expected_charge_micros` the same in the
-    provider's.
+    provider's. `reason` is why the provider rejected it (protocol.upstream.Reason), NULL where it did not. An attempt
+    that is `made_by_provider` was never sent: the provider made the order for a subscription and lists it.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -372,11 +410,18 @@ class Attempt(models.Model):
     body_head = models.TextField(default="")
     upstream_id = models.BigIntegerField(null=True)
     evidence = models.TextField(default="")
+    reason = models.CharField(max_length=12, choices=[(reason.value, reason.value) for reason in Reason], null=True)
+    made_by_provider = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "attempt"
         constraints = [
             models.CheckConstraint(condition=Q(state__in=AttemptState.values), name="attempt_state"),
+            models.CheckConstraint(
+                condition=Q(state=AttemptState.REJECTED, reason__in=[reason.value for reason in Reason])
+                | Q(~Q(state=AttemptState.REJECTED), reason__isnull=True),
+                name="attempt_rejected_has_reason",
+            ),
             models.CheckConstraint(
                 condition=Q(state=AttemptState.ACCEPTED, upstream_id__isnull=False) | ~Q(state=AttemptState.ACCEPTED),
                 name="attempt_accepted_has_id",
@@ -439,15 +484,21 @@ class AttemptEvidence(models.Model):
 
 
 class OrderEvent(models.Model):
-    """One move of an order from state to state, or one thing that happened to it. Append-only."""
+    """One transition of an order, or one thing that happened to it. Append-only.
+
+    `actor_*` and `address` are those of core.actors.Actor; `address` is NULL of the system and of old rows.
+    """
 
     id = models.BigAutoField(primary_key=True)
     order_id = models.BigIntegerField()
     at = models.DateTimeField()
     from_state = models.CharField(max_length=12)
     to_state = models.CharField(max_length=12)
-    actor = models.CharField(max_length=120)
     reason = models.CharField(max_length=500)
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=254)
+    address = models.CharField(max_length=45, null=True)
 
     class Meta:
         db_table = "order_event"

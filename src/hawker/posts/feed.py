@@ -11,7 +11,7 @@ from typing import Protocol
 
 from hawker.core.clock import Clock, SystemClock
 from hawker.posts.errors import BadTemplate
-from hawker.posts.reading import Reader, ReadPost, reader
+from hawker.posts.feed_parsing import Reader, ReadPost, reader
 from hawker.posts.rules import MAX_POSTS, PLACEHOLDER, Post, check_template
 from hawker.posts.source import Failed, FeedQuestion, FeedUnchanged, FetchResult, Posts
 from hawker.protocol.params import MAX_LINK, read_link

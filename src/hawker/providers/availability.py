@@ -7,11 +7,12 @@ the claim, so no two workers can use the same place in a minute, or both send th
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_provider
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.providers import queries
 from hawker.providers.breaker import Breaker, Sign, after_signs
@@ -20,18 +21,12 @@ from hawker.providers.pace import calls_allowed, next_after
 
 FIRST_PAUSE = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(hours=1)
-FOREVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 _ALERTS = {
     PauseKind.FUNDS: AlertKind.OUT_OF_FUNDS,
     PauseKind.KEY: AlertKind.KEY_REFUSED,
     PauseKind.GATE: AlertKind.GATE,
 }
-
-
-def subject_of(name: str) -> str:
-    """What alerts about a provider are filed under."""
-    return f"provider {name}"
 
 
 # --- the gate --------------------------------------------------------------------------------------
@@ -143,12 +138,12 @@ def note_signs(cursor: Cursor, signs: Mapping[int, Sequence[Sign]], *, now: date
         if after.opened_at is None and before.opened_at is not None:
             over.append(AlertKind.BREAKER_OPEN)
         for kind in over:
-            write_closed(cursor, kind, [subject_of(name)], by="the provider answers again", now=now)
+            write_closed(cursor, kind, [about_provider(name)], by="the provider answers again", now=now)
         if after.retry_at is not None and after.retry_at != before.retry_at:
             text = (
                 f"{after.failures} consecutive calls failed: no orders before {after.retry_at:%H:%M:%S} UTC, then one"
             )
-            raised.append(Raised(AlertKind.BREAKER_OPEN, subject_of(name), text))
+            raised.append(Raised(AlertKind.BREAKER_OPEN, about_provider(name), text))
     return raised
 
 
@@ -186,7 +181,7 @@ def pause_for(cursor: Cursor, stops: Sequence[Stop], *, now: datetime) -> list[R
         if paused is None:
             continue
         text = f"no orders are sent before {until:%Y-%m-%d %H:%M} UTC: {stop.reason}"
-        raised.append(Raised(_ALERTS[stop.kind], subject_of(paused[0]), text))
+        raised.append(Raised(_ALERTS[stop.kind], about_provider(paused[0]), text))
     return raised
 
 
@@ -194,7 +189,7 @@ def pause_provider(provider_id: int, *, reason: str) -> None:
     """Send this provider no orders until it is resumed; what is queued waits, what was sent is followed."""
 
     def work(cursor: Cursor) -> None:
-        ask(cursor, queries.PAUSE, (FOREVER, PauseKind.MANUAL.value, reason[:500], provider_id))
+        ask(cursor, queries.PAUSE, (PauseKind.MANUAL.value, reason[:500], provider_id))
 
     in_transaction(work)
 
@@ -207,7 +202,7 @@ def resume_provider(provider_id: int, *, by: str, now: datetime) -> None:
         resume_within(cursor, provider_id, by=by, now=now)
         name, *_ = ask(cursor, queries.READ_BREAKER, (provider_id,)).fetchone() or ("",)
         ask(cursor, queries.WRITE_BREAKER, (0, *astuple(Breaker()), provider_id))
-        write_closed(cursor, AlertKind.BREAKER_OPEN, [subject_of(name)], by=by, now=now)
+        write_closed(cursor, AlertKind.BREAKER_OPEN, [about_provider(name)], by=by, now=now)
 
     in_transaction(work)
 
@@ -217,4 +212,4 @@ def resume_within(cursor: Cursor, provider_id: int, *, by: str, now: datetime) -
     row = ask(cursor, queries.RESUME, (provider_id,)).fetchone()
     if row is not None:
         for kind in _ALERTS.values():
-            write_closed(cursor, kind, [subject_of(row[0])], by=by, now=now)
+            write_closed(cursor, kind, [about_provider(row[0])], by=by, now=now)

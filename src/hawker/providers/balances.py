@@ -5,10 +5,11 @@ from functools import partial
 
 from hawker.alerts.actions import Raised, write_closed
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_provider
 from hawker.core.money import format_micros
 from hawker.core.sql import Cursor, ask, in_transaction, read_rows
 from hawker.providers import queries
-from hawker.providers.availability import Pace, resume_within, subject_of, take_call
+from hawker.providers.availability import Pace, resume_within, take_call
 
 FUNDS_SECONDS = 60
 """How often a provider that says we have too little is asked whether that has changed."""
@@ -54,8 +55,10 @@ def write_balance(
     elif waits_for_funds:
         ask(cursor, queries.WRITE_FUNDS, (balance_micros, provider_id))
     if low is not None and balance_micros < low:
-        return [Raised(AlertKind.LOW_BALANCE, subject_of(name), f"our balance is {amount}, below {format_micros(low)}")]
-    write_closed(cursor, AlertKind.LOW_BALANCE, [subject_of(name)], by=f"the balance is {amount}", now=now)
+        return [
+            Raised(AlertKind.LOW_BALANCE, about_provider(name), f"our balance is {amount}, below {format_micros(low)}")
+        ]
+    write_closed(cursor, AlertKind.LOW_BALANCE, [about_provider(name)], by=f"the balance is {amount}", now=now)
     return []
 
 

@@ -1,5 +1,7 @@
 """Tables of the upstream panels."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 
@@ -15,7 +17,10 @@ class PauseKind(models.TextChoices):
 
 
 class Provider(models.Model):
-    """An upstream panel that speaks API v2. Its key is stored encrypted and never shown again."""
+    """An upstream panel that speaks API v2. Its key is stored encrypted and never shown again.
+
+    It is paused while `pause_kind` is not NONE and `paused_until` is ahead, or NULL: a pause without an end.
+    """
 
     id = models.BigAutoField(primary_key=True)
     name = models.CharField(max_length=80, unique=True)
@@ -40,6 +45,10 @@ class Provider(models.Model):
     prices_every_seconds = models.IntegerField(default=0, db_default=0)
     markup_percent = models.IntegerField(null=True)
     created_at = models.DateTimeField()
+
+    def is_paused(self, now: datetime) -> bool:
+        """Whether it gets no orders at this moment, whoever paused it."""
+        return self.pause_kind != PauseKind.NONE and (self.paused_until is None or self.paused_until > now)
 
     class Meta:
         db_table = "provider"

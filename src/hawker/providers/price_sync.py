@@ -6,11 +6,11 @@ from datetime import datetime
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_provider
 from hawker.catalog.rules import marked_up
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.protocol.upstream import UpstreamService
 from hawker.providers import queries
-from hawker.providers.availability import subject_of
 from hawker.providers.importing import drips, jumps, limits_of
 
 _NAMED = 5
@@ -66,11 +66,11 @@ def sync_prices(provider_id: int, offered: Sequence[UpstreamService], *, now: da
         if changes.routes:
             ask(cursor, queries.FOLLOW_ROUTES, tuple(map(list, zip(*changes.routes, strict=True))))
         if not changes.held:
-            write_closed(cursor, AlertKind.PRICE_JUMP, [subject_of(name)], by="no price jumps", now=now)
+            write_closed(cursor, AlertKind.PRICE_JUMP, [about_provider(name)], by="no price jumps", now=now)
             return sorted(changes.touched), []
         more = f" and {len(changes.held) - _NAMED} more" if len(changes.held) > _NAMED else ""
         text = f"held for a person: {', '.join(changes.held[:_NAMED])}{more}"
-        raised = [Raised(AlertKind.PRICE_JUMP, subject_of(name), text)]
+        raised = [Raised(AlertKind.PRICE_JUMP, about_provider(name), text)]
         return sorted(changes.touched), write_alerts(cursor, raised, now=now)
 
     touched, opened = in_transaction(work)

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from hawker.alerts.models import Alert
+from hawker.alerts.subjects import about_provider
 from hawker.core.money import format_micros
 from hawker.providers.actions import find_provider
-from hawker.providers.availability import subject_of
 from hawker.providers.models import Provider
 
 READINGS = 10
@@ -16,7 +16,9 @@ READINGS = 10
 def describe_provider(name: str, *, now: datetime) -> dict[str, Any]:
     """A provider's limits, pause, circuit breaker, latest balances and open alerts. Raises NoSuchProvider."""
     provider = find_provider(name)
-    alerts = Alert.objects.filter(subject=subject_of(name), closed_at__isnull=True).order_by("id")
+    subject = about_provider(name)
+    open_alerts = Alert.objects.filter(closed_at__isnull=True)
+    alerts = open_alerts.filter(subject_kind=subject.kind, subject_id=subject.id).order_by("id")
     return {
         "provider": provider.id,
         "name": provider.name,
@@ -34,7 +36,7 @@ def describe_provider(name: str, *, now: datetime) -> dict[str, Any]:
         "gate_not_sent": provider.gate_not_sent,
         "prices": {"every_seconds": provider.prices_every_seconds, "markup_percent": provider.markup_percent},
         "paused": None
-        if provider.paused_until is None or provider.paused_until <= now
+        if not provider.is_paused(now)
         else {"until": provider.paused_until, "kind": provider.pause_kind, "reason": provider.pause_reason},
         "breaker": _breaker(provider, now),
         "balance": _balances(provider),

@@ -8,7 +8,7 @@ READ_PURSE = "SELECT name, currency FROM provider WHERE id = %s"
 # --- what may be sent ------------------------------------------------------------------------------
 
 READ_GATE = """
-    SELECT p.enabled AND (p.paused_until IS NULL OR p.paused_until <= %s), p.adds_per_minute, h.adds_at,
+    SELECT p.enabled AND (p.pause_kind = '' OR COALESCE(p.paused_until <= %s, false)), p.adds_per_minute, h.adds_at,
            h.failures, h.opens, h.opened_at, h.retry_at, h.probe_until
       FROM provider p JOIN provider_health h ON h.provider_id = p.id
      WHERE p.id = %s
@@ -52,25 +52,26 @@ COUNT_PAUSE = """
     UPDATE provider_health h
        SET pauses = h.pauses + 1, funds_micros = NULL, balance_due_at = LEAST(h.balance_due_at, %s)
       FROM provider p
-     WHERE h.provider_id = %s AND p.id = h.provider_id AND (p.paused_until IS NULL OR p.paused_until <= %s)
+     WHERE h.provider_id = %s AND p.id = h.provider_id AND (p.pause_kind = '' OR p.paused_until <= %s)
     RETURNING h.pauses
 """
 """Nothing where it is paused already: the answers to what was on its way then say the same once more."""
 
 PAUSE = """
-    UPDATE provider SET paused_until = %s, pause_kind = %s, pause_reason = %s WHERE id = %s RETURNING name
+    UPDATE provider SET paused_until = NULL, pause_kind = %s, pause_reason = %s WHERE id = %s RETURNING name
 """
+"""Until it is resumed: `paused_until` is NULL of a pause without an end."""
 
 PAUSE_BY_ITSELF = """
     UPDATE provider SET paused_until = %s, pause_kind = %s, pause_reason = %s
-     WHERE id = %s AND (paused_until IS NULL OR paused_until <= %s)
+     WHERE id = %s AND (pause_kind = '' OR paused_until <= %s)
     RETURNING name
 """
 """Nothing where somebody paused it since COUNT_PAUSE looked: a pause by hand is ended by hand."""
 
 RESUME = """
     UPDATE provider SET paused_until = NULL, pause_kind = '', pause_reason = ''
-     WHERE id = %s AND paused_until IS NOT NULL
+     WHERE id = %s AND pause_kind <> ''
     RETURNING name
 """
 

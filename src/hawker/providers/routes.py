@@ -84,5 +84,5 @@ def describe_routes(*, service_id: int | None, provider_name: str, now: datetime
 
 def _takes_orders(route: Route, now: datetime) -> bool:
     provider, health = route.provider, route.provider.health
-    waits = (provider.paused_until, health.retry_at)
-    return provider.enabled and all(moment is None or moment <= now for moment in waits)
+    is_broken = health.retry_at is not None and health.retry_at > now
+    return provider.enabled and not provider.is_paused(now) and not is_broken

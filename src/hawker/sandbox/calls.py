@@ -10,7 +10,7 @@ from hawker.sandbox.entries import CallSeen
 _encode = msgspec.json.Encoder().encode
 
 
-class Page(NamedTuple):
+class CallPage(NamedTuple):
     """Some calls as JSON objects; `next` is what to ask `since` for the following ones, `more` whether there are."""
 
     calls: list[bytes]
@@ -45,7 +45,7 @@ class CallLog:
             self._first += len(self._calls) - self._kept
             del self._calls[: -self._kept]
 
-    def page(self, *, since: int, action: str | None, limit: int) -> Page:
+    def page(self, *, since: int, action: str | None, limit: int) -> CallPage:
         """The calls numbered above `since`, of one action where it is given, at most `limit`."""
         found: list[bytes] = []
         start = max(0, since + 1 - self._first)
@@ -53,9 +53,9 @@ class CallLog:
             if action is not None and called != action:
                 continue
             if len(found) == limit:
-                return Page(found, number - 1, more=True)
+                return CallPage(found, number - 1, more=True)
             found.append(encoded)
-        return Page(found, max(since, self.next_number - 1), more=False)
+        return CallPage(found, max(since, self.next_number - 1), more=False)
 
     def clear(self) -> None:
         """Forget all calls; the numbers go on."""

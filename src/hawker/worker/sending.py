@@ -16,6 +16,7 @@ import structlog
 
 from hawker.alerts.actions import Raised, raise_alerts
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_attempt
 from hawker.core.clock import Clock
 from hawker.core.counters import count
 from hawker.core.errors import Unavailable
@@ -257,5 +258,5 @@ class DispatchSweep:
         """Tell a person. The attempt becomes unknown when its lease ends, and is never sent again."""
         text = f"the response could not be stored: {type(outcome.verdict).__name__}, {outcome.body_head[:_LOGGED]}"
         with contextlib.suppress(Unavailable):
-            alert = Raised(AlertKind.UNSETTLED, f"attempt {outcome.attempt_id}", text)
+            alert = Raised(AlertKind.UNSETTLED, about_attempt(outcome.attempt_id), text)
             await in_thread(raise_alerts, [alert], now=self._clock.now())

@@ -10,8 +10,8 @@ import structlog
 from hawker.core.clock import Clock
 from hawker.core.failpoints import failpoint
 from hawker.orders import ClaimedFeed, apply_looks, claim_feeds, order_for_posts, wake_feeds
-from hawker.posts.registry import FindSource
 from hawker.posts.source import Failed, FetchResult, Posts
+from hawker.posts.source_registry import FindSource
 from hawker.worker.threads import in_thread
 
 LOOKS = 32

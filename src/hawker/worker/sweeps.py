@@ -15,7 +15,7 @@ from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders import expire_leases, is_due, wake_held
 from hawker.orders.models import NO_PROVIDER, WorkKind
 from hawker.orders.sending.queries import FIND_DUE
-from hawker.posts.registry import FindSource, find_source
+from hawker.posts.source_registry import FindSource, find_source
 from hawker.providers.actions import Opener, open_access, read_access
 from hawker.providers.availability import note_unreachable
 from hawker.providers.errors import BadProvider, CannotConnect, NoSuchProvider

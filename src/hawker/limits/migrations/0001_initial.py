@@ -36,5 +36,5 @@ class Migration(migrations.Migration):
                     options={"db_table": "rate_bucket"},
                 ),
             ],
-        ),
+        )
     ]

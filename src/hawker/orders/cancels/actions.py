@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from hawker.core.actors import Actor, system
+from hawker.core.actors import Actor, ActorKind
 from hawker.core.errors import Refusal
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -34,7 +34,8 @@ from hawker.protocol.errors import CancelDisabled, IncorrectOrder, OrderComplete
 from hawker.protocol.params import read_whole
 from hawker.protocol.statuses import OrderStatus
 
-CUSTOMER = system("customer")
+CUSTOMER = Actor(ActorKind.CUSTOMER, None, "")
+"""The customer whose order it is."""
 NEXT_LOOK = timedelta(seconds=2)
 
 STOPS: dict[str, StopParents] = {"drip": stop_drips, "subscription": stop_subscriptions}
@@ -184,7 +185,7 @@ def _write(cursor: Cursor, plan: _Plan, actor: Actor) -> None:
     write_events(cursor, plan.events, actor=actor, now=plan.now)
     if plan.changes:
         book = open_book(lock_accounts(cursor, (change.account_id for change in plan.changes if change.settlement)))
-        write_changes(cursor, plan.changes, book, actor=actor, now=plan.now)
+        write_changes(cursor, plan.changes, book, actor=actor, operation="order.cancel", now=plan.now)
     replace_work(cursor, [], plan.upstream)
 
 

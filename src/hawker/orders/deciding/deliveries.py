@@ -39,18 +39,18 @@ class _Locked:
 
 
 def record_deliveries(
-    deliveries: Sequence[StaffDelivery], *, actor: Actor, now: datetime
+    deliveries: Sequence[StaffDelivery], *, actor: Actor, operation: str = "order.deliver", now: datetime
 ) -> list[State | NoSuchOrder | NotForStaff]:
     """Write what staff delivered; answers each order's new state, or why it is not theirs to deliver.
 
     Theirs are orders without a route, and those that are on hold. A completed or partial one settles its
     escrow as if a provider had said so. Raises Unavailable.
     """
-    return in_transaction(lambda cursor: _record(cursor, deliveries, actor, now))
+    return in_transaction(lambda cursor: _record(cursor, deliveries, actor, operation, now))
 
 
 def _record(
-    cursor: Cursor, deliveries: Sequence[StaffDelivery], actor: Actor, now: datetime
+    cursor: Cursor, deliveries: Sequence[StaffDelivery], actor: Actor, operation: str, now: datetime
 ) -> list[State | NoSuchOrder | NotForStaff]:
     ids = sorted({delivery.order_id for delivery in deliveries})
     orders = {row[0]: _read(row) for row in ask(cursor, queries.LOCK_ORDERS, (ids,))}
@@ -69,7 +69,7 @@ def _record(
             changes.append(_change(delivery, order))
             answers.append(delivery.state)
     book = open_book(lock_accounts(cursor, (change.account_id for change in changes if change.settlement)))
-    write_changes(cursor, changes, book, actor=actor, now=now)
+    write_changes(cursor, changes, book, actor=actor, operation=operation, now=now)
     # What was on hold waits for a provider no more.
     replace_work(cursor, [(change.order_id, WorkKind.DISPATCH) for change in changes], [])
     failpoint("staff-before-commit")

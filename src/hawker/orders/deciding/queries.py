@@ -8,6 +8,6 @@ LOCK_ORDERS = """
 """
 
 READ_SENDABLE = """
-    SELECT order_id FROM work WHERE kind = 'dispatch' AND hold = '' AND order_id = ANY(%s::bigint[])
+    SELECT order_id FROM work WHERE kind = 'dispatch' AND hold_kind IS NULL AND order_id = ANY(%s::bigint[])
 """
 """Of orders that are locked, those that a provider will be asked for: not those without a route, nor those on hold."""

@@ -73,7 +73,9 @@ def _resolve(
         decision = decide(cursor, unknown)
         evidence = (now, [unknown.attempt_id], [EvidenceKind.DECISION.value], [decision.why], [None])
         ask(cursor, settle_queries.INSERT_EVIDENCE, evidence)
-        _, opened = settle_within(cursor, [Outcome(unknown.attempt_id, decision)], now, actor=actor)
+        _, opened = settle_within(
+            cursor, [Outcome(unknown.attempt_id, decision)], now, actor=actor, operation="order.resolve"
+        )
         # What was ambiguous because of this one may not be any more.
         ask(cursor, queries.LOOK_NOW, (now, unknown.provider_id))
         return opened

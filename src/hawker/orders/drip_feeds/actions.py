@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from hawker.catalog.rules import read_rate
 from hawker.core.actors import system
@@ -17,8 +17,8 @@ from hawker.orders.placing.rules import cost_for
 from hawker.orders.refunds import Settlement
 from hawker.orders.transitions.actions import DueWork, OrderChange, replace_work, write_changes
 
-WHEN_RUNS_END = datetime(9000, 1, 1, tzinfo=UTC)
-"""Due when all runs have been started: the last of them to end brings it forward (COUNT_ENDED)."""
+WHEN_RUNS_END = None
+"""When work is due once all runs have been started: the last run to end sets the time (COUNT_ENDED)."""
 
 ACTOR = system("drip")
 
@@ -70,7 +70,7 @@ def _start_due(cursor: Cursor, limit: int, now: datetime) -> int:
     drips = [_Drip(*row) for row in ask(cursor, queries.CLAIM_DRIPS, (now, limit))]
     starting: list[_Drip] = []
     over: list[_Drip] = []
-    due: list[tuple[_Drip, datetime]] = []
+    due: list[tuple[_Drip, datetime | None]] = []
     for drip in drips:
         if drip.ended == drip.stops_after:
             over.append(drip)
@@ -114,7 +114,7 @@ def _end(cursor: Cursor, drips: Sequence[_Drip], now: datetime) -> None:
         for drip, end in zip(drips, ends, strict=True)
     ]
     if changes:
-        write_changes(cursor, changes, Book(), actor=ACTOR, now=now)
+        write_changes(cursor, changes, Book(), actor=ACTOR, operation="drip_feed.end", now=now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 INSERT_DRIPS = """
     WITH f AS (
         SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[],
-                             %s::jsonb[], %s::text[], %s::bigint[], %s::int[], %s::int[])
-            AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, runs, interval_minutes)),
+                             %s::jsonb[], %s::text[], %s::bigint[], %s::int[], %s::int[], %s::text[], %s::bigint[])
+            AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, runs, interval_minutes,
+                 origin, api_key_id)),
     planned AS (
         INSERT INTO drip (order_id, interval_minutes, started, ended, stops_after)
         SELECT f.id, f.interval_minutes, 0, 0, f.runs FROM f),
@@ -12,9 +13,9 @@ INSERT_DRIPS = """
         INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)
         SELECT f.id, 'drip', 0, %s, 0, '' FROM f)
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
-                        refunded_micros, earned_micros, settlements, runs, created_at, updated_at)
+                        refunded_micros, earned_micros, settlements, runs, created_at, updated_at, origin, api_key_id)
     SELECT f.id, f.account_id, f.service_id, f.type, 'active', f.link, f.quantity, f.extra, f.rate, f.charge_micros,
-           0, 0, 0, f.runs, %s, %s
+           0, 0, 0, f.runs, %s, %s, f.origin, f.api_key_id
       FROM f
 """
 """Only batches that hold a drip-feed send this; the first run is due at once."""
@@ -50,9 +51,9 @@ START_RUNS = """
     run AS (
         INSERT INTO orders (account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
                             refunded_micros, earned_micros, settlements, cost_micros, parent_id, part, from_parent,
-                            created_at, updated_at)
+                            created_at, updated_at, origin)
         SELECT p.account_id, p.service_id, p.type, 'queued', p.link, f.quantity, p.extra, p.rate, f.charge_micros,
-               0, 0, 0, f.cost_micros, p.id, f.part, true, %s, %s
+               0, 0, 0, f.cost_micros, p.id, f.part, true, %s, %s, 'drip_feed'
           FROM f JOIN orders p ON p.id = f.parent_id
         RETURNING id, parent_id)
     INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_order
 from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -67,7 +68,7 @@ def _apply(cursor: Cursor, readings: Sequence[PollReading], now: datetime) -> li
         flips = [flip for row in locked if (flip := _flip(row[0], State(row[1]), news[row[0]])) is not None]
         changes = [change for row in locked if (change := _change(row, news[row[0]])) is not None]
         book = open_book(lock_accounts(cursor, (change.account_id for change in changes if change.settlement)))
-        write_changes(cursor, changes, book, actor=ACTOR, now=now)
+        write_changes(cursor, changes, book, actor=ACTOR, operation="order.follow", now=now)
         write_events(cursor, flips, actor=ACTOR, now=now)
         ended = {change.order_id for change in changes if change.settlement is not None}
     raised, relays_ended = apply_relays(cursor, relays, now)
@@ -78,7 +79,7 @@ def _apply(cursor: Cursor, readings: Sequence[PollReading], now: datetime) -> li
     if again:
         leased_until = max(reading.asked.leased_until for reading in readings)
         ask(cursor, queries.DEFER_POLLS, (leased_until, *map(list, zip(*again, strict=True))))
-    raised += [Raised(AlertKind.STATUS_FLIP, f"order {flip.order_id}", flip.reason) for flip in flips]
+    raised += [Raised(AlertKind.STATUS_FLIP, about_order(flip.order_id), flip.reason) for flip in flips]
     opened = write_alerts(cursor, raised, now=now)
     failpoint("follow-before-commit")
     return opened

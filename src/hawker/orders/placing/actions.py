@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from hawker.catalog.snapshot import Catalogue, catalogue_at
 from hawker.core.errors import Refusal
@@ -13,11 +13,12 @@ from hawker.core.sql import Cursor, ask, columns, in_transaction
 from hawker.ledger.book import Book, lock_accounts, open_book
 from hawker.ledger.errors import NotEnoughFunds
 from hawker.orders.drip_feeds import queries as drip_queries
+from hawker.orders.models import Origin
 from hawker.orders.placing import queries
 from hawker.orders.placing.idempotency import ask_memory
 from hawker.orders.placing.rules import Quote, quote
 from hawker.orders.placing.same_link import open_guard
-from hawker.orders.subscriptions.actions import insert_subscriptions
+from hawker.orders.subscriptions.actions import NewSubscription, insert_subscriptions
 from hawker.orders.subscriptions.rules import SubscriptionQuote, quote_subscription
 from hawker.protocol.errors import ActiveOrder, IncorrectService
 from hawker.protocol.params import Value, read_whole, write_date
@@ -26,10 +27,16 @@ from hawker.protocol.service_types import QuantityRule, read_order_form
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An order as somebody asked for it: whose account, and the parameters as text by wire name."""
+    """An order as somebody asked for it: whose account, the parameters as text by wire name, and who asks."""
 
     account_id: int
     fields: Mapping[str, str]
+    origin: Origin = Origin.API_KEY
+    api_key_id: int | None = None
+
+
+Placed: TypeAlias = tuple[int, Draft, Quote]
+"""A draft that has become an order: its number, the draft, and the price."""
 
 
 def place_orders(drafts: Sequence[Draft], *, now: datetime) -> list[int | Refusal]:
@@ -56,7 +63,7 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
     quotes = [_quote(draft, catalogue, now) for draft in drafts]
     guard = open_guard(cursor, quotes)
     answers: list[int | Refusal] = []
-    placed: list[tuple[int, int, Quote]] = []
+    placed: list[Placed] = []
     for place, (draft, quoted, order_id) in enumerate(zip(drafts, quotes, order_ids, strict=True)):
         if (answered := memory.recall(place)) is not None:
             answers.append(answered)
@@ -67,7 +74,7 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
         elif not _charge(book, draft.account_id, order_id, quoted):
             answers.append(NotEnoughFunds())
         else:
-            placed.append((order_id, draft.account_id, quoted))
+            placed.append((order_id, draft, quoted))
             answers.append(order_id)
             memory.keep(place, order_id)
             guard.keep(quoted, order_id)
@@ -106,7 +113,7 @@ def _first(asked: Cursor) -> tuple[int, list[int]]:
     return row[0], row[1]
 
 
-def _write(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], book: Book, now: datetime) -> None:
+def _write(cursor: Cursor, placed: Sequence[Placed], book: Book, now: datetime) -> None:
     plain = [item for item in placed if _is_plain(item[2])]
     if len(plain) < len(placed):
         _write_parents(cursor, placed, now)
@@ -114,9 +121,9 @@ def _write(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], book: Book,
     cursor.execute(
         queries.WRITE_PLACED,
         (
-            *(now, now, *columns(_plain_rows(plain), 10)),
-            *(now, *columns(work, 2)),
-            *book.transfer_values(now),
+            *(now, *columns(_plain_rows(plain), 12)),
+            *columns(work, 2),
+            *book.transfer_values("order.add", now),
             *book.account_values(),
         ),
     )
@@ -126,11 +133,11 @@ def _is_plain(quoted: Quote) -> bool:
     return quoted.form.runs is None and type(quoted) is Quote
 
 
-def _plain_rows(placed: Sequence[tuple[int, int, Quote]]) -> list[tuple[Any, ...]]:
+def _plain_rows(placed: Sequence[Placed]) -> list[tuple[Any, ...]]:
     return [
         (
             order_id,
-            account_id,
+            draft.account_id,
             quoted.service.id,
             quoted.service.type.name,
             quoted.form.link,
@@ -139,31 +146,35 @@ def _plain_rows(placed: Sequence[tuple[int, int, Quote]]) -> list[tuple[Any, ...
             quoted.service.rate,
             quoted.charge_micros,
             quoted.cost_micros,
+            draft.origin.value,
+            draft.api_key_id,
         )
-        for order_id, account_id, quoted in placed
+        for order_id, draft, quoted in placed
     ]
 
 
-def _write_parents(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:
+def _write_parents(cursor: Cursor, placed: Sequence[Placed], now: datetime) -> None:
     """Those of the batch that are delivered through orders of their own."""
     drips = [item for item in placed if item[2].form.runs is not None]
     if drips:
         _write_drips(cursor, drips, now)
     subscriptions = [
-        (order_id, account_id, quoted, _extra(quoted.form.extra))
-        for order_id, account_id, quoted in placed
+        NewSubscription(
+            order_id, draft.account_id, draft.origin.value, draft.api_key_id, quoted, _extra(quoted.form.extra)
+        )
+        for order_id, draft, quoted in placed
         if isinstance(quoted, SubscriptionQuote)
     ]
     if subscriptions:
         insert_subscriptions(cursor, subscriptions, now)
 
 
-def _write_drips(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: datetime) -> None:
+def _write_drips(cursor: Cursor, placed: Sequence[Placed], now: datetime) -> None:
     """Drip-feeds are charged here and sent run by run (drip_feeds/actions.py)."""
     rows = [
         (
             order_id,
-            account_id,
+            draft.account_id,
             quoted.service.id,
             quoted.service.type.name,
             quoted.form.link,
@@ -173,8 +184,10 @@ def _write_drips(cursor: Cursor, placed: Sequence[tuple[int, int, Quote]], now: 
             quoted.charge_micros,
             quoted.form.runs,
             quoted.form.interval_minutes,
+            draft.origin.value,
+            draft.api_key_id,
         )
-        for order_id, account_id, quoted in placed
+        for order_id, draft, quoted in placed
     ]
     cursor.execute(drip_queries.INSERT_DRIPS, (*map(list, zip(*rows, strict=True)), now, now, now))
 

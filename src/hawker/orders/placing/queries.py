@@ -23,22 +23,27 @@ a batch), hoping for a better plan than the prepared one.
 
 _INSERT_ORDERS = """
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
-                        refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at)
+                        refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at, origin,
+                        api_key_id)
     SELECT f.id, f.account_id, f.service_id, f.type, 'queued', f.link, f.quantity, f.extra, f.rate, f.charge_micros,
-           0, 0, 0, f.cost_micros, %s, %s
+           0, 0, 0, f.cost_micros, moment.at, moment.at, f.origin, f.api_key_id
       FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::jsonb[],
-                  %s::text[], %s::bigint[], %s::bigint[])
-        AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, cost_micros)
+                  %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[])
+        AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, cost_micros, origin,
+             api_key_id)
+     CROSS JOIN moment
 """
 
 _INSERT_WORK = """
     INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)
-    SELECT f.order_id, 'dispatch', f.provider_id, %s, 0, ''
+    SELECT f.order_id, 'dispatch', f.provider_id, moment.at, 0, ''
       FROM unnest(%s::bigint[], %s::bigint[]) AS f(order_id, provider_id)
+     CROSS JOIN moment
 """
 
 WRITE_PLACED = f"""
-    WITH placed AS ({_INSERT_ORDERS}),
+    WITH moment AS (SELECT %s::timestamptz AS at),
+         placed AS ({_INSERT_ORDERS}),
          due AS ({_INSERT_WORK}),
          written AS ({ledger.INSERT_TRANSFERS})
     {ledger.UPDATE_ACCOUNTS}

@@ -17,7 +17,7 @@ from hawker.alerts.actions import Raised, log_alerts
 from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
-from hawker.orders.models import EvidenceKind
+from hawker.orders.models import EvidenceKind, HoldKind
 from hawker.orders.reconciling import provider_balance_queries as mirror_queries
 from hawker.orders.reconciling import queries
 from hawker.orders.reconciling.number_windows import (
@@ -87,7 +87,7 @@ class _Survey:
     scans: bool
     doubts: list[Doubt]
     first_sending: datetime | None
-    relays: list[tuple[datetime, datetime]]
+    relays: list[tuple[datetime, datetime | None]]
     restored_at: datetime | None
     before: dict[int, list[Neighbour]]
     after: dict[int, list[Neighbour]]
@@ -101,15 +101,15 @@ class _Notes:
     now: datetime
     tries: Mapping[int, int]
     evidence: list[tuple[int, EvidenceKind, str, str | None]] = field(default_factory=list)
-    put_off: list[tuple[int, datetime, int, str]] = field(default_factory=list)
+    put_off: list[tuple[int, datetime, int, str, str]] = field(default_factory=list)
 
     def later(self, doubt: Doubt, later: Later, *, wait: timedelta | None = None) -> None:
         tries = self.tries.get(doubt.order_id, 0) + 1
         if wait is None:
             shortest, longest = (10, 6 * 60) if later.person else (0.5, 10)
             wait = backoff(tries - 1, shortest=timedelta(minutes=shortest), longest=timedelta(minutes=longest))
-        hold = f"for a person: {later.why}" if later.person else later.why
-        self.put_off.append((doubt.order_id, self.now + wait, tries, hold[:80]))
+        kind, text = (HoldKind.PERSON, f"for a person: {later.why}") if later.person else (HoldKind.LATER, later.why)
+        self.put_off.append((doubt.order_id, self.now + wait, tries, text[:80], kind.value))
 
 
 def plan_looks(provider_id: int, *, now: datetime) -> ReconcilePlan:
@@ -356,7 +356,9 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
                 first = none and not later.person
                 notes.later(doubt, later, wait=SECOND_LOOK + timedelta(seconds=1) if first else None)
     _write_notes(cursor, notes)
-    settled, opened = settle_within(cursor, outcomes, now, actor=ACTOR) if outcomes else ([], [])
+    settled, opened = (
+        settle_within(cursor, outcomes, now, actor=ACTOR, operation="order.reconcile") if outcomes else ([], [])
+    )
     if settled:
         ask(cursor, queries.LOOK_NOW, (now, plan.provider_id))
     failpoint("reconcile-before-commit")

@@ -8,7 +8,7 @@ that were placed after the backup look the same from outside. So everything that
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from hawker.alerts.actions import log_alerts
 from hawker.core.actors import system
@@ -22,7 +22,6 @@ from hawker.orders.sending.attempts import Begun, begin_attempts
 from hawker.orders.sending.settling import Outcome, settle_within
 from hawker.orders.transitions.actions import NewOrderEvent, OrderChange, write_changes, write_events
 from hawker.protocol.upstream import Unknown
-from hawker.providers.availability import FOREVER
 from hawker.providers.models import PauseKind
 
 ACTOR = system("restore")
@@ -30,7 +29,6 @@ SKIPPED_NUMBERS = 10_000_000
 """Orders and refills of the copy get numbers far above those that customers may have been told since the backup."""
 
 _BATCH = 1_000
-_NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def hold_restored(*, taken_at: datetime, now: datetime) -> Restored:
     def work(cursor: Cursor) -> Restored:
         why = f"restored from a backup of {taken_at:%Y-%m-%d %H:%M:%S} UTC"
         ask(cursor, queries.INSERT_RESTORE, (taken_at, now))
-        parameters = (FOREVER, PauseKind.MANUAL.value, f"{why}: see docs/operations.md before it is resumed")
+        parameters = (PauseKind.MANUAL.value, f"{why}: see docs/operations.md before it is resumed")
         paused = [row[0] for row in ask(cursor, queries.PAUSE_ALL, parameters)]
         _note_unknown(cursor, f"{why}: the panel may have resolved it since", now)
         doubt = Unknown(f"{why}: the panel may have sent it since")
@@ -65,8 +63,8 @@ def hold_restored(*, taken_at: datetime, now: datetime) -> Restored:
         refills = _doubt_refills(cursor, doubt, now)
         ask(cursor, queries.RECONCILE_NOW, (now,))
         hold = f"restored: {why[len('restored from ') :]}"[:80]
-        drips: dict[int, str] = dict(ask(cursor, queries.HOLD_DRIPS, (_NEVER, hold, now)).fetchall())
-        subscriptions: dict[int, str] = dict(ask(cursor, queries.HOLD_SUBSCRIPTIONS, (_NEVER, hold)).fetchall())
+        drips: dict[int, str] = dict(ask(cursor, queries.HOLD_DRIPS, (hold, now)).fetchall())
+        subscriptions: dict[int, str] = dict(ask(cursor, queries.HOLD_SUBSCRIPTIONS, (hold,)).fetchall())
         held = [
             NewOrderEvent(order, State(state), State(state), f"held: {why}")
             for order, state in (drips | subscriptions).items()
@@ -91,7 +89,11 @@ def _note_unknown(cursor: Cursor, text: str, now: datetime) -> None:
 
 def _doubt(cursor: Cursor, attempt_ids: Sequence[int], doubt: Unknown, now: datetime) -> None:
     _, opened = settle_within(
-        cursor, [Outcome(attempt_id, doubt, seen=False) for attempt_id in attempt_ids], now, actor=ACTOR
+        cursor,
+        [Outcome(attempt_id, doubt, seen=False) for attempt_id in attempt_ids],
+        now,
+        actor=ACTOR,
+        operation="panel.restore",
     )
     log_alerts(opened)
 
@@ -105,7 +107,7 @@ def _doubt_orders(cursor: Cursor, doubt: Unknown, now: datetime) -> int:
         for order_id, provider_id, n in rows:
             begun[provider_id].append(Begun(order_id, n + 1))
         moves = [OrderChange(row[0], State.QUEUED, (State.SENDING,), "it may have been sent") for row in rows]
-        write_changes(cursor, moves, Book(), actor=ACTOR, now=now)
+        write_changes(cursor, moves, Book(), actor=ACTOR, operation="panel.restore", now=now)
         _begin_and_doubt(cursor, AttemptKind.ADD, begun, doubt, now)
     return count
 

@@ -3,7 +3,7 @@
 INSERT_RESTORE = "INSERT INTO restore (taken_at, restored_at) VALUES (%s, %s)"
 
 PAUSE_ALL = """
-    UPDATE provider SET paused_until = %s, pause_kind = %s, pause_reason = %s RETURNING name
+    UPDATE provider SET paused_until = NULL, pause_kind = %s, pause_reason = %s RETURNING name
 """
 
 FIND_SENDING = "SELECT id FROM attempt WHERE state = 'sending'"
@@ -37,7 +37,7 @@ RECONCILE_NOW = "UPDATE work SET due_at = %s, tries = 0 WHERE kind = 'reconcile'
 """There is nothing to wait for: the first look leaves each to a person."""
 
 HOLD_DRIPS = """
-    UPDATE work w SET due_at = %s, hold = %s
+    UPDATE work w SET due_at = NULL, hold = %s, hold_kind = 'restored'
       FROM drip d
      WHERE w.kind = 'drip' AND d.order_id = w.order_id AND d.started < d.stops_after AND w.due_at <= %s
     RETURNING w.order_id, (SELECT o.state FROM orders o WHERE o.id = w.order_id)
@@ -45,7 +45,7 @@ HOLD_DRIPS = """
 """Drip-feeds whose next run was due before now: the panel may have started it, and others after it."""
 
 HOLD_SUBSCRIPTIONS = """
-    UPDATE work w SET due_at = %s, hold = %s
+    UPDATE work w SET due_at = NULL, hold = %s, hold_kind = 'restored'
       FROM subscription s
      WHERE w.kind = 'subscribe' AND s.order_id = w.order_id AND s.feed_id IS NOT NULL
     RETURNING w.order_id, (SELECT o.state FROM orders o WHERE o.id = w.order_id)

@@ -64,9 +64,11 @@ class Window:
     def numbers(self) -> int:
         return self.high.upstream_id - self.low.upstream_id - 1
 
-    def overlaps(self, started_at: datetime, ended_at: datetime) -> bool:
-        """Whether something carried out between these moments may have got a number in the window."""
-        return started_at <= self.high.done_at and ended_at >= self.low.started_at
+    def overlaps(self, started_at: datetime, ended_at: datetime | None) -> bool:
+        """Whether something carried out between these moments may have got a number in the window. `ended_at` is None
+        of what goes on.
+        """
+        return started_at <= self.high.done_at and (ended_at is None or ended_at >= self.low.started_at)
 
 
 @dataclass(frozen=True, slots=True)

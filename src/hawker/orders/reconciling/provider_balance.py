@@ -7,10 +7,10 @@ import structlog
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_provider
 from hawker.core.money import CUSTOMER_STEP_MICROS, format_micros
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.reconciling import provider_balance_queries as queries
-from hawker.providers.availability import subject_of
 from hawker.providers.balances import find_purse, write_balance
 
 ANSWER_SECONDS = 30
@@ -61,7 +61,7 @@ def record_balance(provider_id: int, *, balance_micros: int, currency: str, aske
             log.warning("balance in another currency", provider=name, currency=currency)
             return []
         unexplained, fell = _hold_against(cursor, provider_id, balance_micros, asked_at)
-        raised = [Raised(AlertKind.BALANCE_DRIFT, subject_of(name), fell)] if fell else []
+        raised = [Raised(AlertKind.BALANCE_DRIFT, about_provider(name), fell)] if fell else []
         raised += write_balance(cursor, provider_id, balance_micros, unexplained_micros=unexplained, now=asked_at)
         return write_alerts(cursor, raised, now=now)
 

@@ -46,6 +46,6 @@ CLOSE_CLEARED = """
      WHERE kind = 'unknown_attempt' AND closed_at IS NULL
        AND NOT EXISTS (SELECT FROM attempt a
                         WHERE a.state = 'unknown'
-                          AND alert.subject = CASE a.kind WHEN 'add' THEN '' ELSE 'refill of ' END
-                                              || 'order ' || a.order_id)
+                          AND alert.subject_kind = CASE a.kind WHEN 'add' THEN 'order' ELSE 'refill' END
+                          AND alert.subject_id = a.order_id::text)
 """

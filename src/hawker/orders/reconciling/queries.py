@@ -55,19 +55,19 @@ READ_NEIGHBOURS = f"""
      CROSS JOIN unnest(%s::bigint[]) AS s(provider_id)
      CROSS JOIN LATERAL (
         (SELECT true AS is_before, a.upstream_id, a.started_at, a.done_at FROM attempt a
-          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
+          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND NOT a.made_by_provider
             AND a.id < d.id
             AND a.done_at <= d.started_at - %s::interval
           ORDER BY a.id DESC LIMIT %s)
         UNION ALL
         (SELECT false, a.upstream_id, a.started_at, a.done_at FROM attempt a
-          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
+          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND NOT a.made_by_provider
             AND a.id > d.id
             AND a.started_at >= d.ended_at
           ORDER BY a.id LIMIT %s)
         UNION ALL
         (SELECT false, a.upstream_id, a.started_at, a.done_at FROM attempt a
-          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND a.worker <> 'subscription'
+          WHERE a.provider_id = s.provider_id AND a.kind = 'add' AND a.state = 'accepted' AND NOT a.made_by_provider
             AND a.id > d.id
             AND a.started_at >= d.done_at + %s::interval
           ORDER BY a.id LIMIT 5)) n
@@ -76,7 +76,7 @@ READ_NEIGHBOURS = f"""
 that a provider made for a subscription: when those got their numbers is not when we heard of them."""
 
 READ_BOUND = """
-    SELECT a.upstream_id, CASE WHEN a.state = 'accepted' AND a.worker <> 'subscription' THEN a.started_at END, a.done_at
+    SELECT a.upstream_id, CASE WHEN a.state = 'accepted' AND NOT a.made_by_provider THEN a.started_at END, a.done_at
       FROM attempt a
      WHERE a.provider_id = ANY(%s::bigint[]) AND a.kind = 'add' AND a.upstream_id > %s AND a.upstream_id < %s
     UNION ALL
@@ -86,7 +86,7 @@ READ_BOUND = """
 """Numbers of ours, with the moments between which each was given where the attempt that made it tells."""
 
 READ_RELAYS = """
-    SELECT o.created_at, COALESCE(o.ended_at, '9000-01-01 00:00:00+00')
+    SELECT o.created_at, o.ended_at
       FROM subscription s JOIN orders o ON o.id = s.order_id
      WHERE o.provider_id = ANY(%s::bigint[]) AND o.upstream_id IS NOT NULL
        AND (o.ended_at IS NULL OR o.ended_at >= %s)
@@ -118,14 +118,15 @@ LAST_TEXTS = """
 """
 
 PUT_OFF = """
-    UPDATE work w SET due_at = f.due_at, tries = f.tries, hold = f.hold
-      FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[]) AS f(order_id, due_at, tries, hold)
+    UPDATE work w SET due_at = f.due_at, tries = f.tries, hold = f.hold, hold_kind = f.hold_kind
+      FROM unnest(%s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::text[])
+        AS f(order_id, due_at, tries, hold, hold_kind)
      WHERE w.order_id = f.order_id AND w.kind = 'reconcile'
 """
 
 LOOK_NOW = """
     UPDATE work SET due_at = LEAST(due_at, %s), tries = 0
-     WHERE kind = 'reconcile' AND provider_id = %s AND hold LIKE 'for a person:%%'
+     WHERE kind = 'reconcile' AND provider_id = %s AND hold_kind = 'person'
 """
 """Something has changed that may settle unknowns which were left to a person."""
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_order, about_refill_of
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.models import AttemptKind
 from hawker.orders.reconciling import provider_balance_queries as queries
@@ -25,6 +26,6 @@ def watch_unknowns(*, now: datetime) -> None:
 def _raised(
     order_id: int, kind: str, n: int, provider: str, started_at: datetime, evidence: str, step: str | None
 ) -> Raised:
-    of = "" if kind == AttemptKind.ADD else "refill of "
+    subject = about_order(order_id) if kind == AttemptKind.ADD else about_refill_of(order_id)
     text = f"attempt {n} at {provider} is unknown since {started_at:%Y-%m-%d %H:%M:%S} UTC: {evidence}"
-    return Raised(AlertKind.UNKNOWN_ATTEMPT, f"{of}order {order_id}", f"{text}; {step}" if step else text)
+    return Raised(AlertKind.UNKNOWN_ATTEMPT, subject, f"{text}; {step}" if step else text)

@@ -61,7 +61,7 @@ REFILL_TRANSITIONS: dict[RefillState, frozenset[RefillState]] = {
     RefillState.COMPLETED: frozenset(),
     RefillState.REJECTED: frozenset(),
 }
-"""Every move of a refill. The database refuses all others too (migrations/0007)."""
+"""Every transition of a refill. The database refuses all others too (migrations/guards.sql)."""
 
 
 def refill_state_after(before: RefillState, status: RefillStatus) -> RefillState | None:

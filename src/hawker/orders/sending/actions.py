@@ -18,12 +18,13 @@ from hawker.orders.sending.buying import (
     PurchaseRoute,
     charge_at,
     cost_at,
-    hold_reason,
+    find_hold,
     read_refusals,
     read_routes,
 )
 from hawker.orders.transitions.actions import (
     DueWork,
+    Hold,
     NewOrderEvent,
     OrderChange,
     replace_work,
@@ -101,27 +102,27 @@ def _sendable(
         return []
     routes = read_routes(cursor, {row.service_id for row in rows})
     sendable: list[tuple[_Waiting, PurchaseRoute]] = []
-    passed_over: list[tuple[_Waiting, str]] = []
+    passed_over: list[tuple[_Waiting, Hold]] = []
     for row in rows:
         route = next((route for route in routes[row.service_id] if route.provider_id == provider_id), None)
-        hold = hold_reason(route, row.bargain)
-        if route is None or hold:
+        hold = find_hold(route, row.bargain)
+        if hold is not None:
             passed_over.append((row, hold))
-        else:
+        elif route is not None:
             sendable.append((row, route))
     refusals = read_refusals(cursor, [row.order_id for row, _ in passed_over]) if passed_over else {}
     due: list[DueWork] = []
     events: list[NewOrderEvent] = []
     for row, hold in passed_over:
         refused = refusals.get(row.order_id, ())
-        others = [r.provider_id for r in routes[row.service_id] if not hold_reason(r, row.bargain)]
+        others = [r.provider_id for r in routes[row.service_id] if not find_hold(r, row.bargain)]
         other = next((other for other in others if other not in refused), None)
         if other is None:
             later = now + LOOKED_AT_AGAIN
             due.append(DueWork(row.order_id, WorkKind.DISPATCH, provider_id, later, row.tries, hold))
         else:
             due.append(DueWork(row.order_id, WorkKind.DISPATCH, other, now, row.tries))
-            reason = f"{hold}: from provider {provider_id} to provider {other}"
+            reason = f"{hold.text}: from provider {provider_id} to provider {other}"
             events.append(NewOrderEvent(row.order_id, State.QUEUED, State.QUEUED, reason))
     replace_work(cursor, [], due)
     write_events(cursor, events, actor=ACTOR, now=now)
@@ -150,7 +151,7 @@ def _write_claims(
     changes = [
         OrderChange(row.order_id, State.QUEUED, (State.SENDING,), f"attempt {row.attempts + 1}") for row, _ in sendable
     ]
-    write_changes(cursor, changes, Book(), actor=system(token), now=now)
+    write_changes(cursor, changes, Book(), actor=system(token), operation="order.send", now=now)
     # The work stays, due when the lease ends, only as the mark of an order that is under way.
     leased = [DueWork(row.order_id, WorkKind.DISPATCH, provider_id, now + LEASE, row.tries + 1) for row, _ in sendable]
     replace_work(cursor, [], leased)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from hawker.catalog.rules import RATE_UNITS, read_rate
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask
+from hawker.orders.models import HoldKind
 from hawker.orders.placing.rules import allowed_cost, cost_for
 from hawker.orders.sending import failover_queries, queries
+from hawker.orders.transitions.actions import Hold
 from hawker.protocol.service_types import QuantityRule, find_type
-from hawker.protocol.upstream import Reason, read_reason
-
-_REJECTED = "rejected: "
+from hawker.protocol.upstream import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +66,25 @@ def charge_at(route: PurchaseRoute, type_name: str, quantity: int) -> int:
     return cost_for(route.cost_rate_units, quantity, package=package)
 
 
-def hold_reason(route: PurchaseRoute | None, bargain: Bargain) -> str:
-    """Why an order must not be sent this way; empty where it may be."""
+def find_hold(route: PurchaseRoute | None, bargain: Bargain) -> Hold | None:
+    """Why an order must not be sent this way; None where it may be."""
     if route is None:
-        return "no route to this provider"
+        return Hold(HoldKind.NO_ROUTE, "no route to this provider")
     # A free service is a gift by decision; every other order must pay for itself and for the operator's margin.
     if bargain.at_a_loss or not (bargain.charge_micros or bargain.is_paid_run):
-        return ""
+        return None
     cost = cost_at(route, bargain.type_name, bargain.quantity)
     percent = settings().minimum_margin_percent
     if cost <= allowed_cost(bargain.charge_micros, margin_percent=percent, is_run=bargain.is_paid_run):
-        return ""
-    above = cost > allowed_cost(bargain.charge_micros, margin_percent=0, is_run=bargain.is_paid_run)
-    return "cost above the charge" if above else f"margin below {percent} %"
+        return None
+    if cost > allowed_cost(bargain.charge_micros, margin_percent=0, is_run=bargain.is_paid_run):
+        return Hold(HoldKind.COST_ABOVE_CHARGE, "cost above the charge")
+    return Hold(HoldKind.MARGIN, f"margin below {percent} %")
 
 
 def read_refusals(cursor: Cursor, order_ids: Sequence[int]) -> Mapping[int, Collection[int]]:
     """The providers that will not take each order; not those that could only not take it at the time."""
     refusals: defaultdict[int, set[int]] = defaultdict(set)
-    for order_id, provider_id, evidence in ask(cursor, failover_queries.FIND_REFUSALS, (list(order_ids),)):
-        _, _, text = evidence.rpartition(_REJECTED)
-        if read_reason(text) is Reason.OTHER:
-            refusals[order_id].add(provider_id)
+    for order_id, provider_id in ask(cursor, failover_queries.FIND_REFUSALS, (list(order_ids), Reason.OTHER.value)):
+        refusals[order_id].add(provider_id)
     return refusals

@@ -7,7 +7,7 @@ from hawker.core.actors import system
 from hawker.core.sql import Cursor, ask, in_transaction
 from hawker.orders.models import State, WorkKind
 from hawker.orders.sending import failover_queries as queries
-from hawker.orders.sending.buying import Bargain, hold_reason, read_refusals, read_routes
+from hawker.orders.sending.buying import Bargain, find_hold, read_refusals, read_routes
 from hawker.orders.transitions.actions import DueWork, NewOrderEvent, replace_work, write_events
 
 ACTOR = system("failover")
@@ -37,7 +37,7 @@ def _move(cursor: Cursor, now: datetime) -> int:
     events: list[NewOrderEvent] = []
     for order_id, service_id, type_name, quantity, charge, is_paid_run, at_a_loss, provider_id, tries, free in rows:
         bargain = Bargain(type_name, quantity, charge, is_paid_run=is_paid_run, at_a_loss=at_a_loss)
-        affordable = {route.provider_id for route in routes[service_id] if not hold_reason(route, bargain)}
+        affordable = {route.provider_id for route in routes[service_id] if not find_hold(route, bargain)}
         others = [other for other in free if other in affordable and other not in refusals[order_id]]
         if others:
             moved.append(DueWork(order_id, WorkKind.DISPATCH, others[0], now, tries))

@@ -3,7 +3,7 @@
 FIND_STRANDED = """
     WITH free AS MATERIALIZED (
         SELECT p.id FROM provider p JOIN provider_health h ON h.provider_id = p.id
-         WHERE p.enabled AND (p.paused_until IS NULL OR p.paused_until <= %s)
+         WHERE p.enabled AND (p.pause_kind = '' OR p.paused_until <= %s)
            AND (h.retry_at IS NULL OR h.retry_at <= %s)),
     closed AS MATERIALIZED (
         SELECT p.id FROM provider p JOIN provider_health h ON h.provider_id = p.id
@@ -25,8 +25,8 @@ FIND_STRANDED = """
 first. Nothing is looked at while no provider is like that."""
 
 FIND_REFUSALS = """
-    SELECT order_id, provider_id, evidence FROM attempt
-     WHERE order_id = ANY(%s::bigint[]) AND kind = 'add' AND state = 'rejected'
+    SELECT order_id, provider_id FROM attempt
+     WHERE order_id = ANY(%s::bigint[]) AND kind = 'add' AND state = 'rejected' AND reason = %s
 """
 
 LOOK_AGAIN = """
@@ -43,9 +43,11 @@ LOOK_AGAIN = """
          WHERE w.kind = 'dispatch' AND o.state = 'queued' AND o.service_id = ANY(%s::bigint[])
            FOR UPDATE OF w)
     UPDATE work w
-       SET provider_id = l.provider_id, hold = '', due_at = CASE WHEN w.hold = '' THEN w.due_at ELSE %s END
+       SET provider_id = l.provider_id, hold = '', hold_kind = NULL,
+           due_at = CASE WHEN w.hold_kind IS NULL THEN w.due_at ELSE %s END
       FROM looked l
-     WHERE w.order_id = l.order_id AND w.kind = 'dispatch' AND (w.hold <> '' OR w.provider_id <> l.provider_id)
+     WHERE w.order_id = l.order_id AND w.kind = 'dispatch'
+       AND (w.hold_kind IS NOT NULL OR w.provider_id <> l.provider_id)
 """
 """What is held is looked at again, and what waits for a provider that is no route of its service any more goes to
 the best one that is."""

@@ -35,7 +35,7 @@ FIND_DUE = """
     SELECT p.id, k.kind
       FROM provider p JOIN provider_health h ON h.provider_id = p.id CROSS JOIN unnest(%s::text[]) AS k(kind)
      WHERE (k.kind NOT IN ('dispatch', 'refill') OR (
-            p.enabled AND (p.paused_until IS NULL OR p.paused_until <= %s)
+            p.enabled AND (p.pause_kind = '' OR p.paused_until <= %s)
             AND (h.retry_at IS NULL OR h.retry_at <= %s) AND (h.probe_until IS NULL OR h.probe_until <= %s)))
        AND EXISTS (SELECT FROM work w WHERE w.kind = k.kind AND w.provider_id = p.id AND w.due_at <= %s)
     UNION ALL

@@ -78,7 +78,10 @@ class LockedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What an attempt becomes, on what evidence, and what that means for the order or refill it was to create."""
+    """What an attempt becomes, on what evidence, and what that means for the order or refill it was to create.
+
+    `reason` is why the provider rejected it; None of every other state.
+    """
 
     attempt: LockedAttempt
     state: AttemptState
@@ -86,6 +89,7 @@ class Ruling:
     evidence: str
     upstream_id: int | None = None
     wait: timedelta = timedelta()
+    reason: Reason | None = None
 
 
 def rule(attempt: LockedAttempt, observed: Observed, *, bound: bool) -> Ruling:
@@ -112,15 +116,19 @@ def rule(attempt: LockedAttempt, observed: Observed, *, bound: bool) -> Ruling:
             return Ruling(attempt, AttemptState.MANUAL, Fate.ENDED, why)
         case Unknown(why):
             return Ruling(attempt, AttemptState.UNKNOWN, Fate.DOUBTFUL, why)
-        case Rejected(Reason.OTHER, text):
-            return Ruling(attempt, _proven(AttemptState.REJECTED, attempt.state), Fate.REFUSED, f"rejected: {text}")
-        case Rejected(_, text):
-            # Nothing is wrong with it: the provider cannot take it just now.
-            state = _proven(AttemptState.REJECTED, attempt.state)
-            return Ruling(attempt, state, Fate.LATER, f"rejected: {text}", wait=backoff(attempt.n))
+        case Rejected(reason, text):
+            return _rejected(attempt, reason, text)
         case NotSent(why=why):
             state = _proven(AttemptState.NOT_SENT, attempt.state)
             return Ruling(attempt, state, Fate.LATER, why, wait=backoff(attempt.n))
+
+
+def _rejected(attempt: LockedAttempt, reason: Reason, text: str) -> Ruling:
+    state = _proven(AttemptState.REJECTED, attempt.state)
+    # Any other reason than OTHER is about the provider at this moment, not about the order: it is sent again later.
+    fate, wait = (Fate.REFUSED, timedelta()) if reason is Reason.OTHER else (Fate.LATER, backoff(attempt.n))
+    kept = reason if state is AttemptState.REJECTED else None
+    return Ruling(attempt, state, fate, f"rejected: {text}", wait=wait, reason=kept)
 
 
 def _proven(state: AttemptState, before: AttemptState) -> AttemptState:

@@ -14,6 +14,7 @@ import psycopg
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_order
 from hawker.core.actors import Actor, system
 from hawker.core.failpoints import failpoint
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -107,11 +108,16 @@ def _settle_in_transaction(find: Callable[[Cursor], Sequence[Outcome]], now: dat
 
 
 def settle_within(
-    cursor: Cursor, outcomes: Sequence[Outcome], now: datetime, *, actor: Actor | None = None
+    cursor: Cursor,
+    outcomes: Sequence[Outcome],
+    now: datetime,
+    *,
+    actor: Actor | None = None,
+    operation: str = "order.settle",
 ) -> tuple[list[Settled], list[Raised]]:
     """Settle in the caller's transaction; answers also the alerts to log when it is committed.
 
-    The moves are those of `actor`, where nobody is named those of the worker that sent.
+    The events name `actor`, or the worker that sent where there is none; the transfers name `operation`.
 
     Raises UniqueViolation where another process binds the same upstream id at this moment.
     """
@@ -125,13 +131,15 @@ def settle_within(
     rulings = [_rule(attempt, by_attempt[attempt.id], bound) for attempt in attempts]
     _write_attempts(cursor, rulings, by_attempt, now)
     actor = actor or system(attempts[0].worker)
-    settle_orders(cursor, [r for r in rulings if r.attempt.kind is AttemptKind.ADD], actor=actor, now=now)
+    settle_orders(
+        cursor, [r for r in rulings if r.attempt.kind is AttemptKind.ADD], actor=actor, operation=operation, now=now
+    )
     settle_refills(cursor, [r for r in rulings if r.attempt.kind is AttemptKind.REFILL], actor=actor, now=now)
     stops = {a.id: stop for a in attempts if (stop := _stop(a, by_attempt[a.id])) is not None}
     raised += pause_for(cursor, list(stops.values()), now=now)
     raised += note_signs(cursor, _signs(attempts, by_attempt), now=now)
     raised += [
-        Raised(AlertKind.UPSTREAM_ID_TWICE, f"order {ruling.attempt.order_id}", ruling.evidence)
+        Raised(AlertKind.UPSTREAM_ID_TWICE, about_order(ruling.attempt.order_id), ruling.evidence)
         for ruling in rulings
         if _is_bound(ruling.attempt, by_attempt[ruling.attempt.id], bound)
     ]
@@ -156,7 +164,7 @@ def _note_late(cursor: Cursor, late: Sequence[Outcome], now: datetime) -> list[R
             f"and now the provider answers that it took it as {accepted[attempt_id]}"
         )
         ask(cursor, queries.INSERT_EVIDENCE, (now, [attempt_id], ["late"], [text], [None]))
-        raised.append(Raised(AlertKind.LATE_ANSWER, f"order {order_id}", text))
+        raised.append(Raised(AlertKind.LATE_ANSWER, about_order(order_id), text))
     return raised
 
 
@@ -248,6 +256,7 @@ def _write_attempts(cursor: Cursor, rulings: Sequence[Ruling], outcomes: Mapping
             outcomes[ruling.attempt.id].body_head[:_BODY_HEAD],
             ruling.upstream_id,
             ruling.evidence,
+            ruling.reason.value if ruling.reason else None,
         )
         for ruling in rulings
     ]

@@ -20,7 +20,7 @@ _Next = tuple[OrderChange, list[DueWork]]
 """What becomes of one order, and what is due for it."""
 
 
-def settle_orders(cursor: Cursor, rulings: Sequence[Ruling], *, actor: Actor, now: datetime) -> None:
+def settle_orders(cursor: Cursor, rulings: Sequence[Ruling], *, actor: Actor, operation: str, now: datetime) -> None:
     """Write what each order becomes, with its refund, events and next work. The caller holds its row lock."""
     if not rulings:
         return
@@ -30,7 +30,7 @@ def settle_orders(cursor: Cursor, rulings: Sequence[Ruling], *, actor: Actor, no
     decisions = [_decide(ruling, routes, refusals, now) for ruling in rulings]
     changes = [change for change, _ in decisions]
     book = open_book(lock_accounts(cursor, (change.account_id for change in changes if change.settlement)))
-    write_changes(cursor, changes, book, actor=actor, now=now)
+    write_changes(cursor, changes, book, actor=actor, operation=operation, now=now)
     replace_work(
         cursor,
         [(change.order_id, kind) for change in changes for kind in _ended(change)],

@@ -25,9 +25,10 @@ SETTLE_ATTEMPTS = """
     UPDATE attempt a
        SET state = f.state, done_at = %s, http_status = COALESCE(f.http_status, a.http_status),
            body_head = COALESCE(NULLIF(f.body_head, ''), a.body_head), upstream_id = f.upstream_id,
-           evidence = concat_ws(E'\n', NULLIF(a.evidence, ''), f.evidence)
-      FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::text[], %s::bigint[], %s::text[])
-        AS f(id, state, http_status, body_head, upstream_id, evidence)
+           reason = f.reason, evidence = concat_ws(E'\n', NULLIF(a.evidence, ''), f.evidence)
+      FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::text[], %s::bigint[], %s::text[],
+                  %s::text[])
+        AS f(id, state, http_status, body_head, upstream_id, evidence, reason)
      WHERE a.id = f.id
 """
 """What was observed before stays: evidence grows line by line."""

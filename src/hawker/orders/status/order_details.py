@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from hawker.core.actors import Actor, ActorKind
 from hawker.core.money import format_micros
 from hawker.ledger.models import Transfer, TransferKind
 from hawker.orders.models import Attempt, AttemptEvidence, Drip, Order, OrderEvent, Refill, State, Work
@@ -17,7 +18,7 @@ def list_order_ids(*, state: State | None, limit: int, held: bool = False) -> li
     """The numbers of the newest orders, only those in `state` where given, and only those that are `held`."""
     orders = Order.objects.order_by("-id")
     if held:
-        orders = orders.filter(id__in=Work.objects.exclude(hold="").values("order_id"))
+        orders = orders.filter(id__in=Work.objects.exclude(hold_kind=None).values("order_id"))
     if state is not None:
         orders = orders.filter(state=state)
     return list(orders.values_list("id", flat=True)[:limit])
@@ -42,7 +43,12 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
     of_orders = (TransferKind.CHARGE, TransferKind.REFUND, TransferKind.DELIVERY)
     for transfer in Transfer.objects.filter(kind__in=of_orders, reference__in=orders).order_by("id"):
         transfers[transfer.reference].append(
-            {"kind": transfer.kind, "amount": format_micros(transfer.amount_micros), "at": transfer.created_at}
+            {
+                "kind": transfer.kind,
+                "amount": format_micros(transfer.amount_micros),
+                "at": transfer.created_at,
+                "operation": transfer.operation,
+            }
         )
     for due in Work.objects.filter(order_id__in=orders).order_by("order_id", "kind"):
         work[due.order_id].append(
@@ -58,7 +64,7 @@ def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
                 "at": event.at,
                 "from": event.from_state,
                 "to": event.to_state,
-                "actor": event.actor,
+                "actor": str(Actor(ActorKind(event.actor_kind), event.actor_id, event.actor_name)),
                 "reason": event.reason,
             }
         )
@@ -113,6 +119,8 @@ def _order(order: Order) -> dict[str, Any]:
         "upstream_order": order.upstream_id,
         "parent": order.parent_id,
         "part": order.part,
+        "origin": order.origin,
+        "api_key": order.api_key_id,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
         "cancel_requested_at": order.cancel_requested_at,

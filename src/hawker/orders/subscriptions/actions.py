@@ -7,19 +7,20 @@ Posts come from a feed (subscriptions/feeds.py) or from the provider that runs t
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import AlertSubject, about_order
 from hawker.catalog.rules import read_rate
 from hawker.catalog.snapshot import Catalogue, SoldService, ask_version, catalogue_at, version_of
 from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
 from hawker.core.money import format_micros
-from hawker.core.sql import Cursor, ask, in_transaction
+from hawker.core.sql import Cursor, ask, columns, in_transaction
 from hawker.ledger.book import Book, lock_accounts, open_book
 from hawker.orders.cancels import queries as cancel_queries
 from hawker.orders.cancels.parent_orders import Parent, Stopped
@@ -34,9 +35,6 @@ from hawker.orders.transitions.actions import DueWork, OrderChange, replace_work
 from hawker.posts.rules import host_of
 
 ACTOR = system("subscription")
-NEVER = datetime(9000, 1, 1, tzinfo=UTC)
-"""Of work that is woken by something else than the clock."""
-
 OFF_SALE_WAIT = timedelta(minutes=10)
 MAX_OWED = 3
 """So many orders may a provider make for a subscription before they are paid for."""
@@ -48,26 +46,37 @@ MAX_POSTS_EACH = 20
 # --- placing ---------------------------------------------------------------------------------------
 
 
-def insert_subscriptions(
-    cursor: Cursor, placed: Sequence[tuple[int, int, SubscriptionQuote, str | None]], now: datetime
-) -> None:
-    """Write new subscriptions in the placing transaction: number, account, quote, and the parameters as JSON text.
+@dataclass(frozen=True, slots=True)
+class NewSubscription:
+    """A subscription to be written: its number, whose it is, who placed it; `extra` is its parameters as JSON."""
+
+    order_id: int
+    account_id: int
+    origin: str
+    api_key_id: int | None
+    quote: SubscriptionQuote
+    extra: str | None
+
+
+def insert_subscriptions(cursor: Cursor, placed: Sequence[NewSubscription], now: datetime) -> None:
+    """Write new subscriptions in the placing transaction.
 
     A local one is active at once and looks at its feed; one that a provider runs is queued to be bought there.
     Statements only, no answers are read: they travel with the rest of the batch.
     """
     orders, terms, feeds, due = [], [], {}, []
-    for order_id, account_id, quoted, extra in placed:
+    for new in placed:
+        order_id, account_id, quoted = new.order_id, new.account_id, new.quote
         service, asked = quoted.service, quoted.terms
         state = State.ACTIVE if service.posts is not None else State.QUEUED
         name = service.type.name
-        orders.append((order_id, account_id, service.id, name, state.value, asked.username, quoted.quantity, extra,
-                       service.rate))  # fmt: skip
+        orders.append((order_id, account_id, service.id, name, state.value, asked.username, quoted.quantity, new.extra,
+                       service.rate, new.origin, new.api_key_id))  # fmt: skip
         address: tuple[str | None, str | None, bool | None] = (None, None, None)
         if service.posts is not None and asked.address is not None:
             address = (service.posts.source, asked.address, service.posts.allow_private)
             feeds[address] = host_of(asked.address)
-            due.append(DueWork(order_id, WorkKind.SUBSCRIBE, NO_PROVIDER, _end_or_never(asked.expiry)))
+            due.append(DueWork(order_id, WorkKind.SUBSCRIBE, NO_PROVIDER, ends_at(asked.expiry)))
         elif service.route is not None:
             due.append(DueWork(order_id, WorkKind.DISPATCH, service.route.provider_id, now))
         terms.append((order_id, account_id, asked.username, asked.minimum, asked.maximum, asked.posts, asked.old_posts,
@@ -261,8 +270,8 @@ def _tell_of_debt(step: _Step, owed: int) -> None:
     step.alerts.append(Raised(AlertKind.SUBSCRIPTION_OWED, _subject(step), why))
 
 
-def _subject(step: _Step) -> str:
-    return f"order {step.claimed.order_id}"
+def _subject(step: _Step) -> AlertSubject:
+    return about_order(step.claimed.order_id)
 
 
 def _make(step: _Step, order_id: int, post: _Post, service: SoldService | None, book: Book) -> bool:
@@ -324,7 +333,7 @@ def _write(cursor: Cursor, steps: Sequence[_Step], book: Book, now: datetime) ->
     ask(cursor, queries.UPDATE_SUBSCRIPTIONS, tuple(map(list, zip(*rows, strict=True))))
     changes = [step.change for step in steps if step.change is not None]
     # With no change at all this writes the charges alone.
-    write_changes(cursor, changes, book, actor=ACTOR, now=now)
+    write_changes(cursor, changes, book, actor=ACTOR, operation="subscription.order", now=now)
     stopped = [step.claimed for step in steps if step.stops]
     if stopped:
         ask(cursor, cancel_queries.MARK_REQUESTED, (now, [claimed.order_id for claimed in stopped]))
@@ -339,14 +348,14 @@ def _write(cursor: Cursor, steps: Sequence[_Step], book: Book, now: datetime) ->
     ask(cursor, queries.NEXT_WORK, tuple(map(list, zip(*due, strict=True))))
 
 
-def _latest(step: _Step, now: datetime) -> datetime:
-    """When to come back even if no post is due: at the end, and before that to see whether the service is back."""
-    latest = _end_or_never(step.claimed.expiry) if step.claimed.is_local else NEVER
-    return min(latest, now + OFF_SALE_WAIT) if step.off_sale else latest
-
-
-def _end_or_never(expiry: date | None) -> datetime:
-    return min(ends_at(expiry) or NEVER, NEVER)
+def _latest(step: _Step, now: datetime) -> datetime | None:
+    """When to look again even if no post is due: at the end, and before that to see whether the service is back.
+    None where only an event brings it back.
+    """
+    latest = ends_at(step.claimed.expiry) if step.claimed.is_local else None
+    if not step.off_sale:
+        return latest
+    return now + OFF_SALE_WAIT if latest is None else min(latest, now + OFF_SALE_WAIT)
 
 
 def _write_children(cursor: Cursor, children: Sequence[_Child], now: datetime) -> None:
@@ -380,7 +389,15 @@ def _write_children(cursor: Cursor, children: Sequence[_Child], now: datetime) -
         )
     ask(cursor, queries.INSERT_CHILDREN, (now, now, *map(list, zip(*rows, strict=True))))
     if bound:
-        ask(cursor, relay_queries.INSERT_BOUND_ATTEMPTS, (now, now, now, *map(list, zip(*bound, strict=True))))
+        order_ids, provider_ids, upstream_ids, evidence = columns(bound, 4)
+        values = {
+            "now": now,
+            "order_ids": order_ids,
+            "provider_ids": provider_ids,
+            "upstream_ids": upstream_ids,
+            "evidence": evidence,
+        }
+        ask(cursor, relay_queries.INSERT_BOUND_ATTEMPTS, values)
     posts = [(child.post.id, child.order_id, child.quantity) for child in children]
     ask(cursor, queries.BIND_POSTS, tuple(map(list, zip(*posts, strict=True))))
     replace_work(cursor, [], due)

@@ -8,6 +8,7 @@ from typing import Any
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import AlertSubject, about_feed
 from hawker.core.failpoints import failpoint
 from hawker.core.settings import settings
 from hawker.core.sql import Cursor, ask, in_transaction
@@ -46,8 +47,8 @@ class Looked:
     is_recovered: bool = False
 
     @property
-    def subject(self) -> str:
-        return f"feed {self.feed_id}"
+    def subject(self) -> AlertSubject:
+        return about_feed(self.feed_id)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from hawker.catalog.errors import BadChange, NoSuchService
 from hawker.catalog.models import Route, Service, SubscriptionMode
 from hawker.orders.subscriptions.rules import SUBSCRIPTIONS
 from hawker.posts.errors import NoSuchSource
-from hawker.posts.registry import find_source
+from hawker.posts.source_registry import find_source
 
 FIELDS = ("subscription", "post_source", "post_url", "post_private", "old_posts")
 """What of a service only means something for subscriptions."""

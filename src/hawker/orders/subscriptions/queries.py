@@ -2,12 +2,13 @@
 
 INSERT_PARENTS = """
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
-                        refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at)
+                        refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at, origin,
+                        api_key_id)
     SELECT f.id, f.account_id, f.service_id, f.type, f.state, f.username, f.quantity, f.extra, f.rate, 0, 0, 0, 0, 0,
-           %s, %s
+           %s, %s, f.origin, f.api_key_id
       FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-                  %s::jsonb[], %s::text[])
-        AS f(id, account_id, service_id, type, state, username, quantity, extra, rate)
+                  %s::jsonb[], %s::text[], %s::text[], %s::bigint[])
+        AS f(id, account_id, service_id, type, state, username, quantity, extra, rate, origin, api_key_id)
 """
 """A subscription costs nothing itself. What it is for, the user name, stands where other orders have their link."""
 
@@ -81,7 +82,7 @@ INSERT_POSTS = """
 HASTEN_WORK = """
     UPDATE work w SET due_at = LEAST(w.due_at, f.due_at)
       FROM unnest(%s::bigint[], %s::timestamptz[]) AS f(order_id, due_at)
-     WHERE w.order_id = f.order_id AND w.kind = 'subscribe' AND w.hold = ''
+     WHERE w.order_id = f.order_id AND w.kind = 'subscribe' AND w.hold_kind IS NULL
 """
 """One that is held is for a person to let go."""
 
@@ -106,7 +107,7 @@ RESUME = """
              JOIN account a ON a.id = s.account_id
              JOIN work w ON w.order_id = s.order_id AND w.kind = 'subscribe'
             WHERE s.needed_micros IS NOT NULL AND a.balance_micros + a.credit_limit_micros >= s.needed_micros
-              AND w.due_at > %s AND w.hold = ''
+              AND (w.due_at IS NULL OR w.due_at > %s) AND w.hold_kind IS NULL
               FOR UPDATE OF w SKIP LOCKED)
 """
 """Subscriptions that wait for funds which are there now."""
@@ -116,7 +117,7 @@ CLAIM_SUBSCRIPTIONS = """
            s.minimum, s.maximum, s.posts_left, s.expiry, s.parts, s.looked_at IS NOT NULL, s.needed_micros,
            o.cancel_requested_at IS NOT NULL
       FROM work w JOIN orders o ON o.id = w.order_id JOIN subscription s ON s.order_id = w.order_id
-     WHERE w.kind = 'subscribe' AND w.provider_id = 0 AND w.due_at <= %s AND w.hold = ''
+     WHERE w.kind = 'subscribe' AND w.provider_id = 0 AND w.due_at <= %s AND w.hold_kind IS NULL
      ORDER BY w.due_at
      LIMIT %s
        FOR UPDATE OF w, o SKIP LOCKED
@@ -141,9 +142,9 @@ COUNT_WAITING = """
 INSERT_CHILDREN = """
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
                         refunded_micros, earned_micros, settlements, cost_micros, provider_id, upstream_id, parent_id,
-                        part, from_parent, created_at, updated_at)
+                        part, from_parent, created_at, updated_at, origin)
     SELECT f.id, f.account_id, f.service_id, 'Default', f.state, f.link, f.quantity, NULL, f.rate, f.charge_micros,
-           0, 0, 0, f.cost_micros, f.provider_id, f.upstream_id, f.parent_id, f.part, false, %s, %s
+           0, 0, 0, f.cost_micros, f.provider_id, f.upstream_id, f.parent_id, f.part, false, %s, %s, 'subscription'
       FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[],
                   %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])
         AS f(id, account_id, service_id, state, link, quantity, rate, charge_micros, cost_micros, provider_id,
@@ -176,10 +177,10 @@ UPDATE_SUBSCRIPTIONS = """
 
 NEXT_WORK = """
     UPDATE work w
-       SET due_at = LEAST(f.latest, CASE WHEN f.waits THEN f.latest ELSE
-                          (SELECT min(p.due_at) FROM subscription_post p
-                            WHERE p.order_id = w.order_id AND p.child_id IS NULL) END)
+       SET due_at = LEAST(f.latest, (SELECT min(p.due_at) FROM subscription_post p
+                                      WHERE NOT f.waits AND p.order_id = w.order_id AND p.child_id IS NULL))
       FROM unnest(%s::bigint[], %s::timestamptz[], %s::boolean[]) AS f(order_id, latest, waits)
      WHERE w.order_id = f.order_id AND w.kind = 'subscribe'
 """
-"""Due again when the next post is, at the latest at `latest`; a subscription that `waits` for funds, only then."""
+"""Due again when the next post is, at the latest at `latest` (NULL: not before an event); one that `waits` for funds,
+only then. LEAST leaves NULLs out."""

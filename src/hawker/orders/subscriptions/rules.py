@@ -88,11 +88,11 @@ def terms_of(service: SoldService, form: OrderForm, today: date) -> Subscription
 
 
 def ends_at(expiry: date | None) -> datetime | None:
-    """The first moment at which a subscription is over: the end of its last day, in UTC."""
+    """The first moment at which a subscription is over: the end of its last day, in UTC. None of one without an end."""
     if expiry is None:
         return None
     if expiry == date.max:
-        return datetime.max.replace(tzinfo=UTC)
+        return None
     return datetime.combine(expiry + timedelta(days=1), time.min, tzinfo=UTC)
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from hawker.alerts.actions import Raised, log_alerts, write_alerts, write_closed
 from hawker.alerts.models import AlertKind
+from hawker.alerts.subjects import about_order
 from hawker.catalog.rules import read_rate
 from hawker.core.actors import system
 from hawker.core.failpoints import failpoint
@@ -110,7 +111,7 @@ def apply_relays(
         if change is not None:
             changes.append(change)
     _write(cursor, rows, {item.order_id: item.provider_id for item in relayed}, now)
-    write_changes(cursor, changes, Book(), actor=ACTOR, now=now)
+    write_changes(cursor, changes, Book(), actor=ACTOR, operation="order.follow", now=now)
     return raised, {change.order_id for change in changes if is_finished(change.path[-1])}
 
 
@@ -134,7 +135,7 @@ def _fresh(item: _Relayed, answer: UpstreamSubscription, listed: _Listed, now: d
 
 
 def _alerts(item: _Relayed, answer: UpstreamSubscription, fresh: Sequence[_Row]) -> list[Raised]:
-    subject = f"order {item.order_id}"
+    subject = about_order(item.order_id)
     over = [row.key for row in fresh if row.is_aside]
     if over:
         extra = ", ".join(over[:20])
@@ -243,10 +244,10 @@ def _apply_unread(cursor: Cursor, readings: Sequence[UnreadReading], now: dateti
         due.append(DueWork(order_id, WorkKind.BIND, asked.provider_id, due_at, tries))
         if tries >= UNREAD_TRIES:
             why = f"{left[order_id]} orders that the provider made cannot be read, and are not charged"
-            raised.append(Raised(AlertKind.SUBSCRIPTION_UNREAD, f"order {order_id}", why))
+            raised.append(Raised(AlertKind.SUBSCRIPTION_UNREAD, about_order(order_id), why))
     done = [order_id for order_id in open_ if order_id not in left]
     replace_work(cursor, [(order_id, WorkKind.BIND) for order_id in done], due)
-    subjects = [f"order {order_id}" for order_id in done]
+    subjects = [about_order(order_id) for order_id in done]
     write_closed(cursor, AlertKind.SUBSCRIPTION_UNREAD, subjects, by="its orders were read", now=now)
     opened = write_alerts(cursor, raised, now=now)
     failpoint("unread-before-commit")

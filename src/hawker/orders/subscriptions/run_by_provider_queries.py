@@ -61,9 +61,11 @@ COUNT_UNREAD = """
 
 INSERT_BOUND_ATTEMPTS = """
     INSERT INTO attempt (order_id, kind, n, provider_id, state, lease_until, worker, started_at, done_at, body_head,
-                         upstream_id, evidence)
-    SELECT f.order_id, 'add', 1, f.provider_id, 'accepted', %s, 'subscription', %s, %s, '', f.upstream_id, f.evidence
-      FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
+                         upstream_id, evidence, made_by_provider)
+    SELECT f.order_id, 'add', 1, f.provider_id, 'accepted', %(now)s, 'subscription', %(now)s, %(now)s, '',
+           f.upstream_id, f.evidence, true
+      FROM unnest(%(order_ids)s::bigint[], %(provider_ids)s::bigint[], %(upstream_ids)s::bigint[],
+                  %(evidence)s::text[])
         AS f(order_id, provider_id, upstream_id, evidence)
 """
 """The provider made these orders itself; that it lists them is the evidence that binds them, each once (I13)."""

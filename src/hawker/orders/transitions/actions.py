@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hawker.core.actors import Actor
+from hawker.core.actors import Actor, ActorKind
 from hawker.core.sql import Cursor, ask
 from hawker.ledger.book import Book
 from hawker.orders.drip_feeds import queries as drip_queries
-from hawker.orders.models import State, WorkKind
+from hawker.orders.models import HoldKind, State, WorkKind
 from hawker.orders.refunds import Settlement, settle
 from hawker.orders.transitions import queries
 from hawker.orders.transitions.rules import check_transition, is_finished
@@ -74,19 +74,29 @@ class NewOrderEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Why work waits for something else than its time: a kind for code, a text of at most 80 characters for people."""
+
+    kind: HoldKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class DueWork:
-    """The next thing to do for an order."""
+    """The next thing to do for an order. `due_at` is None where an event sets the time."""
 
     order_id: int
     kind: WorkKind
     provider_id: int
-    due_at: datetime
+    due_at: datetime | None
     tries: int = 0
-    hold: str = ""
+    hold: Hold | None = None
 
 
-def write_changes(cursor: Cursor, changes: Sequence[OrderChange], book: Book, *, actor: Actor, now: datetime) -> None:
-    """Write the changes of locked orders, their events, and the transfers of their settlements.
+def write_changes(
+    cursor: Cursor, changes: Sequence[OrderChange], book: Book, *, actor: Actor, operation: str, now: datetime
+) -> None:
+    """Write the changes of locked orders, their events, and the transfers of their settlements, made by `operation`.
 
     Whatever was due for an order that ends is struck out, and a run that ends is counted at its drip-feed. The caller
     holds the orders' row locks and, for settlements, has opened `book` over their accounts; the counts of drip-feeds
@@ -111,7 +121,7 @@ def write_changes(cursor: Cursor, changes: Sequence[OrderChange], book: Book, *,
             book.refund(change.account_id, settlement.refund_micros, change.order_id, part)
         if settlement.earned_micros:
             book.deliver(settlement.earned_micros, change.order_id, part)
-    book.write(cursor, now)
+    book.write(cursor, operation, now)
 
 
 def _write_step(cursor: Cursor, changes: Sequence[OrderChange], step: int, now: datetime) -> list[int]:
@@ -170,7 +180,8 @@ def write_events(cursor: Cursor, events: Sequence[NewOrderEvent], *, actor: Acto
     """Write down what happened to orders, moves or not."""
     if events:
         rows = [(event.order_id, event.before.value, event.after.value, event.reason[:500]) for event in events]
-        ask(cursor, queries.INSERT_EVENTS, (now, str(actor), *map(list, zip(*rows, strict=True))))
+        who = (actor.kind.value, actor.id, actor.name, None if actor.kind is ActorKind.SYSTEM else actor.address)
+        ask(cursor, queries.INSERT_EVENTS, (now, *who, *map(list, zip(*rows, strict=True))))
 
 
 def replace_work(cursor: Cursor, ended: Sequence[tuple[int, WorkKind]], due: Sequence[DueWork]) -> None:
@@ -179,5 +190,16 @@ def replace_work(cursor: Cursor, ended: Sequence[tuple[int, WorkKind]], due: Seq
         order_ids, kinds = zip(*ended, strict=True)
         ask(cursor, queries.DELETE_WORK, (list(order_ids), [kind.value for kind in kinds]))
     if due:
-        rows = [(item.order_id, item.kind.value, item.provider_id, item.due_at, item.tries, item.hold) for item in due]
+        rows = [
+            (
+                item.order_id,
+                item.kind.value,
+                item.provider_id,
+                item.due_at,
+                item.tries,
+                item.hold.text if item.hold else "",
+                item.hold.kind.value if item.hold else None,
+            )
+            for item in due
+        ]
         ask(cursor, queries.PUT_WORK, tuple(map(list, zip(*rows, strict=True))))

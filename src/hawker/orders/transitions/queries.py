@@ -23,8 +23,8 @@ CHANGE_ORDERS = """
 """Answers a row for each order changed: the drip-feed of which a run has ended by it, or nothing."""
 
 INSERT_EVENTS = """
-    INSERT INTO order_event (order_id, at, from_state, to_state, actor, reason)
-    SELECT f.order_id, %s, f.from_state, f.to_state, %s, f.reason
+    INSERT INTO order_event (order_id, at, from_state, to_state, reason, actor_kind, actor_id, actor_name, address)
+    SELECT f.order_id, %s, f.from_state, f.to_state, f.reason, %s, %s::bigint, %s, %s::text
       FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS f(order_id, from_state, to_state, reason)
 """
 
@@ -40,11 +40,12 @@ END_WORK = """
 """Whatever was still due for orders that have ended. Their links are free for others."""
 
 PUT_WORK = """
-    INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)
-    SELECT f.order_id, f.kind, f.provider_id, f.due_at, f.tries, f.hold
-      FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[], %s::int[], %s::text[])
-        AS f(order_id, kind, provider_id, due_at, tries, hold)
+    INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold, hold_kind)
+    SELECT f.order_id, f.kind, f.provider_id, f.due_at, f.tries, f.hold, f.hold_kind
+      FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[], %s::int[], %s::text[], %s::text[])
+        AS f(order_id, kind, provider_id, due_at, tries, hold, hold_kind)
     ON CONFLICT (order_id, kind) DO UPDATE
-       SET provider_id = EXCLUDED.provider_id, due_at = EXCLUDED.due_at, tries = EXCLUDED.tries, hold = EXCLUDED.hold
+       SET provider_id = EXCLUDED.provider_id, due_at = EXCLUDED.due_at, tries = EXCLUDED.tries, hold = EXCLUDED.hold,
+           hold_kind = EXCLUDED.hold_kind
 """
 """The next thing to do for each order, replacing what was due before."""

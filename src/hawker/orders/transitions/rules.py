@@ -24,7 +24,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CANCELED: frozenset(),
     State.EXPIRED: frozenset(),
 }
-"""Every move there is. The database refuses all others too (migrations/0002)."""
+"""Every transition there is. The database refuses all others too (migrations/guards.sql)."""
 
 
 _WIRE: dict[State, OrderStatus | SubscriptionStatus] = {

@@ -24,9 +24,7 @@ class Migration(migrations.Migration):
                 ("mark", models.CharField(max_length=32)),
                 ("seen_at", models.DateTimeField()),
             ],
-            options={
-                "db_table": "feed_mark",
-            },
+            options={"db_table": "feed_mark"},
         ),
         migrations.CreateModel(
             name="Feed",

@@ -1,3 +1,0 @@
--- What is in the audit log stays there, as it is.
-CREATE TRIGGER audit_event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

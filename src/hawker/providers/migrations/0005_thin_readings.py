@@ -1,9 +1,0 @@
-from pathlib import Path
-
-from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("providers", "0004_restores")]
-
-    operations = [migrations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

@@ -155,9 +155,7 @@ def start_worker(
 
 
 @contextlib.contextmanager
-def start_sandbox(
-    *words: str, log: IO[bytes] | None = None, program: Sequence[str] = ()
-) -> Iterator[SandboxProcess]:
+def start_sandbox(*words: str, log: IO[bytes] | None = None, program: Sequence[str] = ()) -> Iterator[SandboxProcess]:
     """A `hawker sandbox` on a free port."""
     process = _start(("sandbox", "--port", "0", *words), None, log=log, program=program, stdout=subprocess.PIPE)
     with ended(process):

@@ -208,7 +208,7 @@ def settle_accepted(trade: Trade, many: int) -> Prepared:
 
 
 def settle_rejected(trade: Trade, many: int) -> Prepared:
-    verdict = Rejected("neworder.error.link", Reason.OTHER)
+    verdict = Rejected(Reason.OTHER, "neworder.error.link")
     outcomes = [Outcome(outcome.attempt_id, verdict, 200) for outcome in trade.claimed(many)]
     return lambda: settle_attempts(outcomes, now=trade.panel.clock.now())
 

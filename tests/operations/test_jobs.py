@@ -65,12 +65,12 @@ def test_many_are_left_to_a_worker(panel: Panel, customer: OpenedCustomer) -> No
     orders = placed(panel, customer, jobs.INLINE + 1)
     job = start(panel, orders)
     assert (job.state, job.done) == ("waiting", 0)
-    assert find_open_jobs() == [job.job]
+    assert find_open_jobs(now=panel.clock.now()) == [job.job]
     assert advance_job(job.job, now=panel.clock.now(), limit=5) == 5
     assert (find_job(job.job).state, find_job(job.job).done) == ("running", 5)
     advance_job(job.job, now=panel.clock.now())
     assert (find_job(job.job).state, find_job(job.job).done) == ("finished", len(orders))
-    assert not find_open_jobs()
+    assert not find_open_jobs(now=panel.clock.now())
 
 
 def test_a_job_that_is_stopped_keeps_what_was_done(panel: Panel, customer: OpenedCustomer) -> None:

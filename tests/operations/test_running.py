@@ -66,6 +66,8 @@ def test_without_the_permission_nothing_is_done(panel: Panel, order: int) -> Non
         ({"order": 1, "reason": "   "}, "reason"),
         ({"order": 1, "reason": "x" * 401}, "reason"),
         ({"order": 1, "reason": "a\0b"}, "reason"),
+        ({"order": 1, "reason": "a\udcffb"}, "reason"),
+        ({"order": "1e0", "reason": "x"}, "order"),
         ({"order": 1, "reason": "x", "refund": True}, "refund"),
     ],
 )

@@ -162,9 +162,14 @@ def _orders(cursor: Cursor, open_work: Sequence[OpenWork]) -> dict[str, int]:
     return {state: (guessed if state in FINISHED else counted).get(state, 0) for state in State.values}
 
 
-def known_migrations() -> frozenset[str]:
+def own_migrations() -> frozenset[str]:
     """Every migration of this version, as `app.name`. Asks no database."""
     return frozenset(f"{app}.{name}" for app, name in _our_migrations())
+
+
+def known_migrations() -> frozenset[str]:
+    """Every migration of this version and of earlier ones, as `app.name`. Asks no database."""
+    return frozenset(f"{app}.{name}" for app, name in _our_migrations() | _squashed_migrations())
 
 
 @cache

@@ -135,13 +135,13 @@ def _is_newer(tell: Callable[[str], None]) -> bool:
     from django.db import connection
     from django.db.migrations.recorder import MigrationRecorder
 
-    from hawker.health.state import known_migrations, newer_migrations
+    from hawker.health.state import newer_migrations, own_migrations
 
     applied = MigrationRecorder(connection).applied_migrations()
     newer = newer_migrations(applied)
     if not newer:
         return False
-    if missing := sorted(known_migrations() - {f"{app}.{name}" for app, name in applied}):
+    if missing := sorted(own_migrations() - {f"{app}.{name}" for app, name in applied}):
         raise CannotMigrate(
             f"the database is of another version of Hawker: it has {newer[0]}, and it has not {missing[0]}. Use the "
             "version that it was last migrated with; nothing was changed"

@@ -15,6 +15,8 @@ from hawker.lists.registry import find_list
 MAX_TEXT = 2_000
 MAX_NUMBER = 2**63 - 1
 _BACK = re.compile(r"([0-9]{1,5})([mhd])")
+_UNKEPT = re.compile("[\0\ud800-\udfff]")
+"""What no text in PostgreSQL has; half characters stand for bytes of a command line that are no UTF-8."""
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
@@ -60,8 +62,8 @@ def _names(declaration: ListDeclaration) -> str:
 
 
 def _read(filter_: Filter, text: str, now: datetime) -> Value:
-    if len(text) > MAX_TEXT or "\0" in text:
-        raise BadFilter(f"{filter_.name} is a text of at most {MAX_TEXT} characters")
+    if len(text) > MAX_TEXT or _UNKEPT.search(text):
+        raise BadFilter(f"{filter_.name} is a text of at most {MAX_TEXT} characters in valid UTF-8, without NUL")
     match filter_.type:
         case FilterType.CHOICE:
             return _read_choice(filter_, text)

@@ -19,6 +19,8 @@ from hawker.operations.errors import BadInput
 Given = TypeVar("Given")
 
 MAX_REASON = 400
+_HALF = re.compile("[\ud800-\udfff]")
+"""Stands for a byte of a command line that is no UTF-8, or came as half a character in JSON: no text for PostgreSQL."""
 MAX_NUMBER = 2**63 - 1
 """What a column of numbers holds: the database cannot be asked for more."""
 MAX_SERVICE = 999_999_999_999
@@ -59,12 +61,17 @@ def read_input(kind: type[Given], values: Mapping[str, Any]) -> Given:
         if isinstance(value, str):
             if "\0" in value:
                 raise BadInput(name, "must not contain a NUL character")
+            if _HALF.search(value):
+                raise BadInput(name, "must be valid UTF-8")
             if meta is not None and (meta.extra or {}).get("trim"):
                 value = value.strip()
         try:
             taken[name] = msgspec.convert(value, type=hints[name], strict=False)
         except msgspec.ValidationError as error:
             raise BadInput(name, _sentence(hints[name], meta, str(error))) from error
+        if isinstance(value, str) and type(taken[name]) is int and str(taken[name]) != value:
+            # `1e2` and `100.0` would be other names of order 100, and in a selection the same order twice.
+            raise BadInput(name, _sentence(hints[name], meta, "expected int"))
     return kind(**taken)
 
 

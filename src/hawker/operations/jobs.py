@@ -2,7 +2,8 @@
 
 A job's subjects are written down when it is made, so a later change of a list's filter result changes nothing. Each
 subject is done in one transaction together with its item's state: a worker that is killed leaves the item as it was,
-and the next one goes on there. Up to INLINE subjects are done at once by whoever asks; more are left to a worker.
+and the next one goes on there. Up to INLINE subjects are done at once by whoever asks; more are left to a worker, and
+so are those of an asker that was killed.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from django.db import InterfaceError, OperationalError
 
 from hawker.core.actors import Actor, ActorKind
 from hawker.core.errors import OutcomeUnknown, Unavailable
@@ -23,10 +25,17 @@ from hawker.core.sql import Cursor, ask, in_transaction, one_transaction
 from hawker.ledger.book import counting_transfers
 from hawker.lists.errors import BadList
 from hawker.lists.filters import read_filters
-from hawker.lists.reading import stream
+from hawker.lists.reading import columns_of, stream
 from hawker.operations import queries
 from hawker.operations.base import Operation, find_operation
-from hawker.operations.errors import BadInput, NoSuchJob, NotPermitted, OperationError, Refused
+from hawker.operations.errors import (
+    BadInput,
+    NoSuchJob,
+    NoSuchOperation,
+    NotPermitted,
+    OperationError,
+    Refused,
+)
 from hawker.operations.inputs import read_input
 from hawker.operations.once import check_id, claim_id, find_result, keep_result
 from hawker.operations.running import run_within
@@ -35,7 +44,11 @@ log = structlog.get_logger(__name__)
 
 INLINE = 200
 MAX_SUBJECTS = 100_000
+MAX_SUBJECT = 254
+"""The longest text that names a subject: an e-mail address."""
 KEPT = timedelta(days=90)
+ABANDONED = timedelta(minutes=2)
+"""A small job that is not finished after this time is carried on by a worker."""
 _CHUNK = 5_000
 
 
@@ -108,19 +121,25 @@ def start_job(
 
     `values` are the input's other fields. Raises BadInput where the operation is not for many, an input is wrong or
     nothing is selected; NotPermitted; Refused where more than MAX_SUBJECTS are selected. With an `operation_id` the
-    job is made once: the second call answers the first one's job.
+    job is made once: the second call answers the first one's job, and does what a broken first call left waiting.
     """
     operation = find_operation(name)
     if name not in permissions:
         raise NotPermitted(f"{actor} may not do this: the permission {name} is missing")
     if not operation.many:
         raise BadInput("selection", f"{name} is done to one subject at a time")
-    asked = {"input": dict(values), "ids": selection.ids, "list": selection.list_name, "filters": selection.filters}
+    asked = {
+        "input": dict(values),
+        "ids": selection.ids,
+        "list": selection.list_name,
+        "filters": selection.filters,
+        "dry_run": dry_run,
+    }
     if operation_id is not None:
         check_id(operation_id)
         made = find_result(operation, asked, operation_id, actor, result_type=int)
         if made is not None:
-            return find_job(made)
+            return _advance_small(made, now)
     subjects = list(dict.fromkeys(_subjects(selection, operation.many)))
     if not subjects:
         raise BadInput("selection", "nothing is selected")
@@ -137,17 +156,30 @@ def start_job(
         )
         if operation_id is not None:
             keep_result(operation, operation_id, job_id)
-    if len(subjects) <= INLINE:
-        advance_job(job_id, now=now)
+    return _advance_small(job_id, now)
+
+
+def _advance_small(job_id: int, now: datetime) -> JobView:
+    """Do what waits of a job that is small enough; answers the job."""
+    job = find_job(job_id)
+    if job.finished_at is not None or job.total > INLINE:
+        return job
+    advance_job(job_id, now=now)
     return find_job(job_id)
 
 
 def advance_job(job_id: int, *, now: datetime, limit: int = MAX_SUBJECTS) -> int:
     """Do up to `limit` subjects of a job that are still waiting; answers how many were done or refused.
 
-    Several processes may do this at once: each takes items that no other has. Raises NoSuchJob, Unavailable.
+    Several processes may do this at once: each takes items that no other has. A job whose operation this version of
+    Hawker does not have is stopped. Raises NoSuchJob, Unavailable.
     """
-    job = _access_job(job_id)
+    try:
+        job = _access_job(job_id)
+    except NoSuchOperation:
+        log.exception("a job was stopped: this version of Hawker does not have its operation", job=job_id)
+        stop_job(job_id, now=now)
+        return 0
     count = 0
     while count < limit:
         if not _run_next(job, now):
@@ -199,22 +231,31 @@ def stop_job(job_id: int, *, now: datetime) -> bool:
     return in_transaction(lambda cursor: ask(cursor, queries.STOP_JOB, (now, job_id)).fetchone()) is not None
 
 
-def find_open_jobs() -> list[int]:
+def find_open_jobs(*, now: datetime) -> list[int]:
     """The jobs that wait for a worker."""
-    return [row[0] for row in in_transaction(lambda cursor: ask(cursor, queries.FIND_OPEN_JOBS).fetchall())]
+    values = {"inline": INLINE, "abandoned_before": now - ABANDONED}
+    return [row[0] for row in in_transaction(lambda cursor: ask(cursor, queries.FIND_OPEN_JOBS, values).fetchall())]
 
 
 def forget_jobs(*, now: datetime) -> int:
-    """Delete jobs that ended longer ago than KEPT, at most a few at a time; answers how many."""
-    return in_transaction(lambda cursor: ask(cursor, queries.FORGET_JOBS, (now - KEPT, 20)).rowcount)
+    """Delete jobs that ended longer ago than KEPT, each in a transaction of its own; answers how many."""
+    forgotten = 0
+    while in_transaction(lambda cursor: ask(cursor, queries.FORGET_JOB, (now - KEPT,)).rowcount):
+        forgotten += 1
+    return forgotten
 
 
 def _subjects(selection: Selection, field: str) -> Iterator[str]:
     """The selected subjects: of a list the column that is called like the input's field. One too many is enough."""
-    yield from selection.ids
+    for text in selection.ids:
+        if len(text) > MAX_SUBJECT or not text.isprintable():
+            raise BadInput("selection", f"{text[:40]!r} names nothing")
+        yield text
     if not selection.list_name:
         return
     try:
+        if all(column.name != field for column in columns_of(selection.list_name)):
+            raise BadInput("selection", f"the list {selection.list_name} has no column {field}")
         filters = read_filters(selection.list_name, selection.filters)
         for row in islice(stream(selection.list_name, filters), MAX_SUBJECTS + 1):
             yield str(row.values[field])
@@ -276,6 +317,9 @@ def _run_next(job: _Job, now: datetime) -> bool:
                 counted.clear()
             except (Unavailable, OutcomeUnknown):
                 raise
+            except (OperationalError, InterfaceError) as error:
+                # The database again, as the ORM says it: the subject waits for the next try.
+                raise Unavailable(str(error)) from error
             except Exception:
                 # A bug at one subject must not keep the others waiting for ever.
                 log.exception("a job failed at a subject", job=job.id, operation=job.operation.name, subject=subject)

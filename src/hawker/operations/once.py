@@ -72,13 +72,18 @@ def keep_result(operation: Operation, operation_id: str, result: Any) -> None:
 
 
 def forget_runs(*, now: datetime) -> int:
-    """Delete ids that are older than KEPT, at most a batch of them; answers how many were deleted."""
-    return in_transaction(lambda cursor: ask(cursor, queries.FORGET_RUNS, (now - KEPT, _BATCH)).rowcount)
+    """Delete ids that are older than KEPT, in small transactions; answers how many were deleted."""
+    forgotten = 0
+    while True:
+        deleted = in_transaction(lambda cursor: ask(cursor, queries.FORGET_RUNS, (now - KEPT, _BATCH)).rowcount)
+        forgotten += deleted
+        if deleted < _BATCH:
+            return forgotten
 
 
 def digest_of(operation: Operation, given: Any) -> bytes:
     """What tells one input from another without keeping it. Keyed: an input may hold a secret that could be guessed."""
-    text = operation.name.encode() + b"\0" + msgspec.json.encode(given)
+    text = operation.name.encode() + b"\0" + msgspec.json.encode(given, order="deterministic")
     return hmac.digest(settings().require_secret().encode(), text, "sha256")
 
 

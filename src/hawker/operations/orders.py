@@ -2,13 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from hawker.operations.base import Run, operation, refusing
 from hawker.operations.errors import BadInput, Refused
 from hawker.operations.inputs import OrderNumber, Reason
+
+if TYPE_CHECKING:
+    from hawker.orders.deciding.unknowns import UnknownAttempt
 
 MAX_UPSTREAM = 10**18 - 1
 """The largest order number of a provider that is kept."""
@@ -150,8 +153,11 @@ class OrderResolved:
     refunded: str
 
 
-def _ask_provider(given: ResolveOrder) -> None:
-    """Make sure that the order waits for a decision, and that the provider knows the number it is to be bound to."""
+def _ask_provider(given: ResolveOrder) -> "UnknownAttempt":
+    """Make sure that the order waits for a decision, and that the provider knows the number it is to be bound to.
+
+    Answers the attempt that is in doubt.
+    """
     from hawker.orders import find_unknown
     from hawker.orders.errors import CannotResolve
     from hawker.providers.actions import ask_order, read_access
@@ -162,7 +168,7 @@ def _ask_provider(given: ResolveOrder) -> None:
     with refusing(CannotResolve, BadProvider, CannotConnect):
         unknown = find_unknown(given.order)
         if given.upstream_order is None or given.unchecked:
-            return
+            return unknown
         try:
             asyncio.run(ask_order(read_access(unknown.provider_id), given.upstream_order))
         except CallFailed as error:
@@ -170,16 +176,20 @@ def _ask_provider(given: ResolveOrder) -> None:
                 f"the provider does not tell of an order {given.upstream_order} of ours, so nothing was "
                 f"changed: {error}"
             ) from error
+    return unknown
 
 
 @operation("order.resolve", subject="order", ids=lambda given: (given.order,), prepare=_ask_provider)
 def resolve_order(run: Run, given: ResolveOrder) -> OrderResolved:
     """Decide what no rule can: what became of an order that is unknown. The order's attempts have the evidence."""
-    from hawker.orders import bind_order, describe_orders, describe_standing, refund_order, resend_order
+    from hawker.orders import bind_order, describe_orders, describe_standing, find_unknown, refund_order, resend_order
     from hawker.orders.errors import CannotResolve
 
     run.watch(given.order, lambda: describe_standing(given.order))
     with refusing(CannotResolve):
+        # Locked from here on. What the provider said is of the attempt that was in doubt then, maybe at another one.
+        if find_unknown(given.order) != run.prepared:
+            raise Refused(f"order {given.order} was decided at this moment and sent again; nothing was changed")
         if given.upstream_order is not None:
             bind_order(given.order, given.upstream_order, actor=run.actor, reason=given.reason, now=run.now)
         elif given.decision == "resend":

@@ -87,6 +87,7 @@ class ProviderAdded:
 class _Tried:
     """An address and a key that answered with our balance there, in micros of its currency."""
 
+    url: str
     access: "ProviderAccess"
     balance_micros: int
     currency: str
@@ -99,9 +100,13 @@ def _try(name: str, url: str, key: str, *, allow_private: bool, untouched: str) 
     with refusing(BadProvider, CannotConnect):
         access = new_access(name, url=url, key=key, allow_private=allow_private)
         try:
-            return _Tried(access, *asyncio.run(ask_balance(access)))
+            return _Tried(url, access, *asyncio.run(ask_balance(access)))
         except CallFailed as error:
             raise Refused(f"{name} did not answer with a balance, so nothing was {untouched}: {error}") from error
+
+
+def _moved(name: str) -> str:
+    return f"the address of {name} was changed at this moment"
 
 
 def _try_new(given: AddProvider) -> _Tried:
@@ -153,18 +158,26 @@ class ServicesImported:
     skipped: list[LeftOut]
 
 
-_Offered: TypeAlias = "tuple[list[UpstreamService], list[Unreadable]]"
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """The catalogue that the provider `provider_id` gave at `url`, and its rows that nobody can read."""
+
+    provider_id: int
+    url: str
+    services: "list[UpstreamService]"
+    unreadable: "list[Unreadable]"
 
 
-def _ask_services(given: ImportServices) -> "_Offered":
+def _ask_services(given: ImportServices) -> _Offered:
     from hawker.providers.actions import access_of, ask_services, find_provider
     from hawker.providers.importing import not_offered
 
     with refusing(BadProvider, CallFailed, CannotConnect, NoSuchProvider):
-        offered, unreadable = asyncio.run(ask_services(access_of(find_provider(given.provider))))
+        provider = find_provider(given.provider)
+        offered, unreadable = asyncio.run(ask_services(access_of(provider)))
     if missing := not_offered(offered, given.categories):
         raise Refused(f"{given.provider} has no services in {', '.join(missing)}, so nothing was imported")
-    return offered, unreadable
+    return _Offered(provider.id, provider.url, offered, unreadable)
 
 
 @operation("provider.import", subject="provider", ids=lambda given: (given.provider,), prepare=_ask_services)
@@ -174,12 +187,14 @@ def import_services(run: Run, given: ImportServices) -> ServicesImported:
     from hawker.providers import importing
     from hawker.providers.actions import find_provider
 
-    offered, unreadable = run.prepared
+    offered: _Offered = run.prepared
     with refusing(NoSuchProvider):
         provider = find_provider(given.provider)
+    if (provider.id, provider.url) != (offered.provider_id, offered.url):
+        raise Refused(f"{_moved(given.provider)}; its catalogue came from the former one, so nothing was imported")
     report = importing.import_services(
         provider,
-        offered,
+        offered.services,
         markup_percent=given.markup,
         categories=given.categories,
         accept_price_jumps=given.accept_price_jumps,
@@ -193,7 +208,7 @@ def import_services(run: Run, given: ImportServices) -> ServicesImported:
         "accept_price_jumps": given.accept_price_jumps,
     }
     run.note(given.provider, after=figures | terms)
-    skipped = [LeftOut(row.what, row.why) for row in unreadable + report.skipped]
+    skipped = [LeftOut(row.what, row.why) for row in offered.unreadable + report.skipped]
     return ServicesImported(report.imported, report.updated, skipped)
 
 
@@ -299,7 +314,11 @@ def set_provider(run: Run, given: SetProvider) -> ProviderView:
         run.watch(given.provider, lambda: describe_settings(given.provider))
         if tried is not None:
             provider = find_provider(given.provider)
-            move_provider(provider, tried.access, url=given.url or provider.url, currency=tried.currency)
+            url = given.url or provider.url
+            if url != tried.url:
+                # The key of one panel must not be sent to another.
+                raise Refused(f"{_moved(given.provider)}; the key was tried at the former one, so nothing was changed")
+            move_provider(provider, tried.access, url=url, currency=tried.currency)
             run.note(given.provider, after={"key": "entered anew"})
         provider = change_provider(given.provider, _changes_of(given))
     if given.reconcile_scan:

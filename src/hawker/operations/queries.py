@@ -71,9 +71,11 @@ END_ITEM = """
 """
 
 COUNT_ITEM = """
-    UPDATE job SET state = 'running', done = done + %(done)s, refused = refused + %(refused)s
+    UPDATE job SET state = CASE WHEN finished_at IS NULL THEN 'running' ELSE state END,
+                   done = done + %(done)s, refused = refused + %(refused)s
      WHERE id = %(job_id)s
 """
+"""A job that was stopped while a subject was being done stays stopped, and counts that subject."""
 
 FINISH_JOB = """
     UPDATE job SET state = 'finished', finished_at = %(now)s
@@ -83,17 +85,25 @@ FINISH_JOB = """
 
 STOP_JOB = "UPDATE job SET state = 'stopped', finished_at = %s WHERE id = %s AND finished_at IS NULL RETURNING id"
 
-FIND_OPEN_JOBS = "SELECT id FROM job WHERE finished_at IS NULL AND total > 200 ORDER BY id LIMIT 100"
-"""Jobs that a worker is to carry on; smaller ones are run by whoever asked for them."""
+FIND_OPEN_JOBS = """
+    SELECT id FROM job
+     WHERE finished_at IS NULL AND (total > %(inline)s OR created_at < %(abandoned_before)s)
+     ORDER BY id LIMIT 100
+"""
+"""Jobs that a worker is to carry on. A small one is run by whoever asked for it, and becomes a worker's only where it
+is not finished long after: its process was killed, or lost the database."""
 
 READ_ITEMS = """
     SELECT position, subject_id, state, answer, moved FROM job_item
      WHERE job_id = %s AND position > %s ORDER BY position LIMIT %s
 """
 
-FORGET_JOBS = """
-    DELETE FROM job WHERE id IN (SELECT id FROM job WHERE finished_at < %s ORDER BY id LIMIT %s)
+FORGET_JOB = """
+    WITH old AS (SELECT id FROM job WHERE finished_at < %s ORDER BY id LIMIT 1),
+         items AS (DELETE FROM job_item WHERE job_id IN (SELECT id FROM old))
+    DELETE FROM job WHERE id IN (SELECT id FROM old)
 """
+"""Deletes one job with its items: a large one takes a second, and twenty of them could break the statement timeout."""
 
 READ_MOVED = """
     SELECT m.key, sum(m.value::bigint)::bigint FROM job_item i, jsonb_each_text(i.moved) m

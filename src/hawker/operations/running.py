@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
-from hawker.audit.actions import audited
+from hawker.audit.actions import audited, lock_subject
 from hawker.core.actors import Actor
 from hawker.core.sql import one_transaction
 from hawker.operations.base import Operation, Run, find_operation
@@ -55,9 +55,11 @@ def run_operation(
         done = find_result(operation, given, operation_id, actor)
         if done is not None:
             return done
+    if seen is not None and not operation.is_edit:
+        raise BadInput("seen", f"{operation.name} changes nothing that could be seen before")
     prepared = operation.prepare(given) if operation.prepare is not None else None
     if not operation.audited_by_run:
-        return _run_alone(operation, given, actor, now, prepared, operation_id)
+        return _run_alone(operation, given, actor, now, prepared, operation_id, seen)
     with one_transaction():
         if operation_id is not None and not claim_id(operation, given, operation_id, actor, now):
             return find_result(operation, given, operation_id, actor)
@@ -72,20 +74,31 @@ def run_within(
 ) -> Any:
     """Run an operation in the caller's transaction, with its audit rows. Raises as run_operation does."""
     subjects = operation.subjects_of(given)
-    if seen is not None and not operation.is_edit:
-        raise BadInput("seen", f"{operation.name} changes nothing that could be seen before")
     with audited(actor, operation.name, reason=getattr(given, "reason", None) or "", now=now) as change:
+        # Also where no version is compared: the change must not come between another one's comparison and its COMMIT,
+        # and its audit row must not become visible after a row with a greater number.
+        for subject in sorted(subjects, key=str):
+            lock_subject(operation.subject, subject)
         if seen is not None:
             check_version(operation.subject, subjects[0], seen)
         return operation.run(Run(operation, actor, now, change, prepared), given)
 
 
 def _run_alone(
-    operation: Operation, given: Any, actor: Actor, now: datetime, prepared: Any, operation_id: str | None
+    operation: Operation,
+    given: Any,
+    actor: Actor,
+    now: datetime,
+    prepared: Any,
+    operation_id: str | None,
+    seen: int | None,
 ) -> Any:
     """Run an operation that opens its own transactions. Its result is kept when it is done, in one more."""
     from hawker.audit.actions import AuditedChange
 
+    if seen is not None:
+        with one_transaction():
+            check_version(operation.subject, operation.subjects_of(given)[0], seen)
     result = operation.run(Run(operation, actor, now, AuditedChange(actor, operation.name, ""), prepared), given)
     if operation_id is not None:
         with one_transaction():

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from hawker.operations.base import Run, operation, refusing
 from hawker.operations.errors import BadInput, Refused
-from hawker.operations.inputs import ServiceNumber
+from hawker.operations.inputs import ServiceNumber, read_input
 
 MAX_NAME = 255
 MAX_FEED = 500
@@ -147,8 +147,9 @@ def _check_services(numbers: Sequence[str]) -> None:
     from hawker.catalog.actions import check_services
     from hawker.catalog.errors import NoSuchService
 
+    named = [read_input(EnableService, {"service": number}).service for number in numbers]
     with refusing(NoSuchService):
-        check_services([int(number) for number in numbers if number.isdecimal()])
+        check_services(named)
 
 
 @operation(

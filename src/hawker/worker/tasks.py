@@ -23,7 +23,7 @@ from hawker.orders.models import WorkKind
 from hawker.providers.balances import thin_readings
 from hawker.worker.outage import outage
 from hawker.worker.sweeps import sweeps
-from hawker.worker.threads import in_thread
+from hawker.worker.threads import in_job_thread, in_thread
 from hawker.worker.upkeep import check_balances, forget_engine_jobs, move_orders, sync, watch
 
 PULSE = "hawker.pulse"
@@ -129,7 +129,7 @@ async def find_jobs(timestamp: int = 0) -> None:
     """Every five seconds: carry on the jobs on many subjects that nobody is at work on."""
     del timestamp
     try:
-        open_jobs = await in_thread(find_open_jobs)
+        open_jobs = await in_thread(find_open_jobs, now=sweeps.clock.now())
     except Unavailable as error:
         outage.note(error)
         return
@@ -142,7 +142,7 @@ async def find_jobs(timestamp: int = 0) -> None:
 async def run_job(job_id: int) -> None:
     """Do the next subjects of a job. Two workers may be at it: each takes subjects that no other has."""
     try:
-        done = await in_thread(advance_job, job_id, now=sweeps.clock.now(), limit=JOB_SLICE)
+        done = await in_job_thread(advance_job, job_id, now=sweeps.clock.now(), limit=JOB_SLICE)
     except Unavailable as error:
         outage.note(error)
         return

@@ -25,13 +25,12 @@ from hawker.protocol.params import Value, read_whole, write_date
 from hawker.protocol.service_types import QuantityRule, read_order_form
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request, and that costs half as much
 class Draft:
-    """An order as somebody asked for it: whose account, the parameters as text by wire name, and who asks."""
+    """An order as somebody asked for it: whose account, the parameters as text by wire name, and with which key."""
 
     account_id: int
     fields: Mapping[str, str]
-    origin: Origin = Origin.API_KEY
     api_key_id: int | None = None
 
 
@@ -39,18 +38,20 @@ Placed: TypeAlias = tuple[int, Draft, Quote]
 """A draft that has become an order: its number, the draft, and the price."""
 
 
-def place_orders(drafts: Sequence[Draft], *, now: datetime) -> list[int | Refusal]:
+def place_orders(drafts: Sequence[Draft], *, now: datetime, origin: Origin = Origin.API_KEY) -> list[int | Refusal]:
     """Place each draft: answers its order's number, or the refusal of the first rule it breaks.
+
+    `origin` is the way in which all of them were asked for.
 
     The drafts of an account are taken in their order, each seeing the balance the ones before it left:
     exactly as many are accepted as there are funds for. A refused draft writes nothing and does not
     disturb the others. A draft whose `request_id` placed an order before answers that order's number.
     Prices are those of the catalogue at the COMMIT. Raises Unavailable.
     """
-    return in_transaction(lambda cursor: _place(cursor, drafts, now), pipelined=True)
+    return in_transaction(lambda cursor: _place(cursor, drafts, origin, now), pipelined=True)
 
 
-def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int | Refusal]:
+def _place(cursor: Cursor, drafts: Sequence[Draft], origin: Origin, now: datetime) -> list[int | Refusal]:
     # One round trip: the catalogue is held, the accounts are locked, the numbers are taken.
     ask(cursor, queries.HOLD_CATALOGUE)
     taken = ask(cursor, queries.READ_VERSION_TAKE_IDS, (len(drafts),))
@@ -79,7 +80,7 @@ def _place(cursor: Cursor, drafts: Sequence[Draft], now: datetime) -> list[int |
             memory.keep(place, order_id)
             guard.keep(quoted, order_id)
     if placed:
-        _write(cursor, placed, book, now)
+        _write(cursor, placed, book, origin.value, now)
         memory.write(cursor, now)
         guard.write(cursor)
     failpoint("place-before-commit")
@@ -113,16 +114,14 @@ def _first(asked: Cursor) -> tuple[int, list[int]]:
     return row[0], row[1]
 
 
-def _write(cursor: Cursor, placed: Sequence[Placed], book: Book, now: datetime) -> None:
+def _write(cursor: Cursor, placed: Sequence[Placed], book: Book, origin: str, now: datetime) -> None:
     plain = [item for item in placed if _is_plain(item[2])]
     if len(plain) < len(placed):
-        _write_parents(cursor, placed, now)
-    work = [(order_id, quoted.service.route.provider_id) for order_id, _, quoted in plain if quoted.service.route]
+        _write_parents(cursor, placed, origin, now)
     cursor.execute(
         queries.WRITE_PLACED,
         (
-            *(now, *columns(_plain_rows(plain), 12)),
-            *columns(work, 2),
+            *(now, origin, *columns(_plain_rows(plain), 12)),
             *book.transfer_values("order.add", now),
             *book.account_values(),
         ),
@@ -134,34 +133,35 @@ def _is_plain(quoted: Quote) -> bool:
 
 
 def _plain_rows(placed: Sequence[Placed]) -> list[tuple[Any, ...]]:
-    return [
-        (
-            order_id,
-            draft.account_id,
-            quoted.service.id,
-            quoted.service.type.name,
-            quoted.form.link,
-            quoted.quantity,
-            _extra(quoted.form.extra),
-            quoted.service.rate,
-            quoted.charge_micros,
-            quoted.cost_micros,
-            draft.origin.value,
-            draft.api_key_id,
+    rows = []
+    for order_id, draft, quoted in placed:
+        service, form = quoted.service, quoted.form
+        rows.append(
+            (
+                order_id,
+                draft.account_id,
+                service.id,
+                service.type.name,
+                form.link,
+                quoted.quantity,
+                _extra(form.extra) if form.extra else None,
+                service.rate,
+                quoted.charge_micros,
+                quoted.cost_micros,
+                draft.api_key_id,
+                service.route.provider_id if service.route else None,
+            )
         )
-        for order_id, draft, quoted in placed
-    ]
+    return rows
 
 
-def _write_parents(cursor: Cursor, placed: Sequence[Placed], now: datetime) -> None:
+def _write_parents(cursor: Cursor, placed: Sequence[Placed], origin: str, now: datetime) -> None:
     """Those of the batch that are delivered through orders of their own."""
     drips = [item for item in placed if item[2].form.runs is not None]
     if drips:
-        _write_drips(cursor, drips, now)
+        _write_drips(cursor, drips, origin, now)
     subscriptions = [
-        NewSubscription(
-            order_id, draft.account_id, draft.origin.value, draft.api_key_id, quoted, _extra(quoted.form.extra)
-        )
+        NewSubscription(order_id, draft.account_id, origin, draft.api_key_id, quoted, _extra(quoted.form.extra))
         for order_id, draft, quoted in placed
         if isinstance(quoted, SubscriptionQuote)
     ]
@@ -169,7 +169,7 @@ def _write_parents(cursor: Cursor, placed: Sequence[Placed], now: datetime) -> N
         insert_subscriptions(cursor, subscriptions, now)
 
 
-def _write_drips(cursor: Cursor, placed: Sequence[Placed], now: datetime) -> None:
+def _write_drips(cursor: Cursor, placed: Sequence[Placed], origin: str, now: datetime) -> None:
     """Drip-feeds are charged here and sent run by run (drip_feeds/actions.py)."""
     rows = [
         (
@@ -184,7 +184,7 @@ def _write_drips(cursor: Cursor, placed: Sequence[Placed], now: datetime) -> Non
             quoted.charge_micros,
             quoted.form.runs,
             quoted.form.interval_minutes,
-            draft.origin.value,
+            origin,
             draft.api_key_id,
         )
         for order_id, draft, quoted in placed

@@ -25,24 +25,26 @@ _INSERT_ORDERS = """
     INSERT INTO orders (id, account_id, service_id, type, state, link, quantity, extra, rate, charge_micros,
                         refunded_micros, earned_micros, settlements, cost_micros, created_at, updated_at, origin,
                         api_key_id)
-    SELECT f.id, f.account_id, f.service_id, f.type, 'queued', f.link, f.quantity, f.extra, f.rate, f.charge_micros,
-           0, 0, 0, f.cost_micros, moment.at, moment.at, f.origin, f.api_key_id
-      FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::jsonb[],
-                  %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[])
-        AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, cost_micros, origin,
-             api_key_id)
-     CROSS JOIN moment
+    SELECT a.id, a.account_id, a.service_id, a.type, 'queued', a.link, a.quantity, a.extra, a.rate, a.charge_micros,
+           0, 0, 0, a.cost_micros, moment.at, moment.at, moment.origin, a.api_key_id
+      FROM asked a CROSS JOIN moment
 """
 
 _INSERT_WORK = """
     INSERT INTO work (order_id, kind, provider_id, due_at, tries, hold)
-    SELECT f.order_id, 'dispatch', f.provider_id, moment.at, 0, ''
-      FROM unnest(%s::bigint[], %s::bigint[]) AS f(order_id, provider_id)
-     CROSS JOIN moment
+    SELECT a.id, 'dispatch', a.provider_id, moment.at, 0, ''
+      FROM asked a CROSS JOIN moment
+     WHERE a.provider_id IS NOT NULL
 """
 
 WRITE_PLACED = f"""
-    WITH moment AS (SELECT %s::timestamptz AS at),
+    WITH moment AS (SELECT %s::timestamptz AS at, %s::text AS origin),
+         asked AS (
+             SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[],
+                                  %s::jsonb[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+                 AS f(id, account_id, service_id, type, link, quantity, extra, rate, charge_micros, cost_micros,
+                      api_key_id, provider_id)
+         ),
          placed AS ({_INSERT_ORDERS}),
          due AS ({_INSERT_WORK}),
          written AS ({ledger.INSERT_TRANSFERS})

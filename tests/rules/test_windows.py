@@ -223,7 +223,7 @@ def test_a_puzzle_of_too_many_ways_is_a_persons() -> None:
     later = judged(look, *rivals)
     assert isinstance(later, Later)
     assert later.person
-    assert later.why.startswith("too many ways")
+    assert later.why.startswith("too many possible assignments")
 
 
 def test_an_orphan_where_a_provider_makes_orders_of_its_own_is_a_persons() -> None:

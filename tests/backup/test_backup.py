@@ -244,7 +244,7 @@ def test_a_backup_that_is_not_as_it_was_written_is_refused_before_anything_is(co
 
     for spoil, said in (
         (cut, "has 1000 bytes instead of"),
-        (lie, "manifest.json is not as it was written"),
+        (lie, "manifest.json does not match its checksum"),
         (lose, "secrets.toml cannot be read"),
     ):
         spoilt = shutil.copytree(copy, tmp_path / spoil.__name__)
@@ -276,7 +276,7 @@ def test_a_backup_of_another_kind_of_panel_is_refused_with_what_to_do(copy: Path
     assert not (tmp_path / "new").exists()
     again = run_hawker("backup", str(copy))
     assert (again.returncode, again.stdout) == (1, "")
-    assert "is there already" in again.stderr
+    assert "exists already" in again.stderr
 
 
 def test_a_name_that_cannot_be_looked_at_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -300,9 +300,12 @@ def test_two_backups_of_one_name_do_not_write_into_each_other(database: None, tm
 
     first = begun(4)
     eventually("the first one has begun", lambda: list(tmp_path.glob("copy.partial/database.dump")))
-    second = begun(8)
-    _, told = second.communicate(timeout=60)
-    first.communicate(timeout=60)
+    # It waits for the second one, however long that takes to start.
+    os.kill(first.pid, signal.SIGSTOP)
+    second = begun(0)
+    _, told = second.communicate(timeout=120)
+    os.kill(first.pid, signal.SIGCONT)
+    first.communicate(timeout=120)
     assert (first.returncode, second.returncode) == (0, 1)
     assert "another backup to this path is running" in told
     open_backup(path)

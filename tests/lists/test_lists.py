@@ -1,7 +1,7 @@
 """A list gives exactly what is filtered, in its order, page by page, and to each person only what is theirs."""
 
 import itertools
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -9,10 +9,12 @@ import pytest
 from conftest import Trade
 from hawker.accounts.models import User
 from hawker.core.settings import settings
+from hawker.lists.declaration import FilterType
 from hawker.lists.errors import BadCursor, BadFilter, BadSort, NoSuchList
-from hawker.lists.filters import read_filters
+from hawker.lists.filters import Filters, Span, read_filters
 from hawker.lists.reading import columns_of, count, own, read_page, stream
 from hawker.lists.registry import LISTS
+from hawker.lists.statements import ask_list
 from hawker.orders import StaffDelivery, record_deliveries, release_orders
 from hawker.orders.models import State
 from panel import Panel
@@ -200,3 +202,29 @@ def test_a_count_stops_at_ten_thousand(panel: Panel) -> None:
     assert str(count("alerts")) == "10,000+"
     assert str(count("alerts", read_filters("alerts", {"open": "yes"}))) == "10,000"
     assert str(count("customers")) == "1"
+
+
+def test_what_an_account_reads_looks_through_no_rows_of_others() -> None:
+    for declaration in LISTS.values():
+        if not declaration.own or not declaration.walks:
+            continue
+        filters = Filters(declaration.name, {declaration.own: 7})
+        asked = [filters]
+        for each in declaration.filters:
+            if each.own and each.name not in ("order", "parent"):
+                day = Span(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+                value = day if each.type is FilterType.SPAN else each.choices[0] if each.choices else 1
+                asked.append(Filters(declaration.name, {**filters.values, each.name: value}))
+        for question in (ask_list(declaration, each, columns=(), own=True) for each in asked):
+            assert question.walk is not None, (declaration.name, question.conditions)
+            assert declaration.own in question.walk.when, (declaration.name, question.walk.name)
+
+
+def test_an_account_that_looks_for_a_link_of_others_learns_nothing_of_them(trade: Trade) -> None:
+    scope = own(trade.stranger.account_id)
+    filters = read_filters("orders", {"link": "https://example.com/unknown"})
+    page = read_page("orders", filters, scope=scope, window=1)
+    (own_order,) = read_page("orders", scope=scope).rows
+    assert (page.rows, page.bounded_since) == ([], own_order.values["created_at"])
+    with pytest.raises(BadSort):
+        read_page("orders", scope=scope, sort="created")

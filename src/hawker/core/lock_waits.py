@@ -30,7 +30,7 @@ _BLOCKERS = """
     SELECT a.pid, a.application_name, a.usename, host(a.client_addr), a.xact_start,
            (SELECT min(l.relation::regclass::text) FROM pg_locks l
              WHERE l.pid = %(waiting)s AND NOT l.granted AND l.relation IS NOT NULL)
-      FROM unnest(pg_blocking_pids(%(waiting)s)) AS blocking (pid)
+      FROM unnest(pg_blocking_pids(%(waiting)s::int)) AS blocking (pid)
       JOIN pg_stat_activity a ON a.pid = blocking.pid
      ORDER BY a.xact_start NULLS LAST
 """

@@ -299,7 +299,15 @@ CANCELS = ListDeclaration(
     sorts=(_BY_NUMBER,),
     own="account",
     instant="o.created_at",
-    walks=(Walk("all", (Branch("orders o", ("o.id",), "o.cancel_requested_at IS NOT NULL"),)),),
+    walks=(
+        Walk(
+            "account",
+            (Branch("orders o", ("o.id",), "o.cancel_requested_at IS NOT NULL AND {account}"),),
+            {"account": ()},
+            ("account",),
+        ),
+        Walk("all", (Branch("orders o", ("o.id",), "o.cancel_requested_at IS NOT NULL"),)),
+    ),
 )
 
 DRIP_FEEDS = ListDeclaration(
@@ -347,6 +355,7 @@ DRIP_FEEDS = ListDeclaration(
     instant="o.created_at",
     walks=(
         Walk("order", (Branch("drip d", ("d.order_id",), "d.order_id = %(order)s"),), {"order": ()}, in_place=True),
+        _by("account"),
         Walk("all", (Branch("drip d", ("d.order_id",)),), in_place=True),
     ),
 )
@@ -412,6 +421,7 @@ SUBSCRIPTIONS = ListDeclaration(
             {"order": ()},
             in_place=True,
         ),
+        _by("account"),
         Walk("all", (Branch("subscription s", ("s.order_id",)),), in_place=True),
     ),
 )

@@ -99,17 +99,17 @@ def read_page(
     made with. Raises NoSuchList, BadFilter, BadSort, BadCursor, Unavailable.
     """
     declaration, asked = _scoped(name, filters, scope)
-    columns = _columns(declaration, scope)
+    columns, is_own = _columns(declaration, scope), scope.account_id is not None
     keys: tuple[Any, ...] = ()
     if after is not None:
         sort_name, descending, keys = read_cursor(after, declaration)
-        question = ask_list(declaration, asked, columns=columns, sort=sort_name)
+        question = ask_list(declaration, asked, columns=columns, sort=sort_name, own=is_own)
         if question.descending != descending:
-            question = ask_list(declaration, asked, columns=columns, sort=f"-{sort_name}")
-        if sort and ask_list(declaration, asked, columns=columns, sort=sort).descending != descending:
+            question = ask_list(declaration, asked, columns=columns, sort=f"-{sort_name}", own=is_own)
+        if sort and ask_list(declaration, asked, columns=columns, sort=sort, own=is_own).descending != descending:
             raise BadCursor("this position belongs to another order of the list")
     else:
-        question = ask_list(declaration, asked, columns=columns, sort=sort)
+        question = ask_list(declaration, asked, columns=columns, sort=sort, own=is_own)
     moment = now or SystemClock().now()
     parameters = _parameters(question, keys, moment, window) | {"limit": max(1, min(limit, MAX_LIMIT)) + 1}
     return in_transaction(lambda cursor: _read_page(cursor, question, parameters, after=bool(keys)))
@@ -121,7 +121,7 @@ def count(name: str, filters: Filters | None = None, *, scope: Scope = STAFF, no
     Raises NoSuchList, BadFilter, Unavailable.
     """
     declaration, asked = _scoped(name, filters, scope)
-    question = ask_list(declaration, asked, columns=())
+    question = ask_list(declaration, asked, columns=(), own=scope.account_id is not None)
     return in_transaction(lambda cursor: _count(cursor, question, now or SystemClock().now()))
 
 

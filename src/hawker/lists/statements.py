@@ -36,17 +36,24 @@ class Question:
         return [sql for name, sql in self.conditions.items() if name not in covered]
 
 
-def ask_list(declaration: ListDeclaration, filters: Filters, *, columns: Sequence[Column], sort: str = "") -> Question:
+_OWN_KEYS = ("order", "parent")
+"""Filters of one order, all of whose rows are of one account."""
+
+
+def ask_list(
+    declaration: ListDeclaration, filters: Filters, *, columns: Sequence[Column], sort: str = "", own: bool = False
+) -> Question:
     """Choose how the list is read. `sort` is a sort's name, with `-` before it for the other way round.
 
-    Raises BadSort.
+    For an account that reads its `own` rows, only walks that look through rows of that account are chosen: where a
+    search stopped would tell of others' rows, and pages could be empty for theirs. Raises BadSort.
     """
     name = sort.removeprefix("-")
     asked = declaration.sort(name)
     if asked is None:
         there = ", ".join(each.name for each in declaration.sorts)
         raise BadSort(f"{declaration.name} cannot be sorted by {name!r}; there are: {there}")
-    walk = _choose(declaration, filters, sort=name)
+    walk = _choose(declaration, filters, sort=name, own=own)
     if walk is None and declaration.walks:
         needed = sorted({key for each in declaration.walks if each.sort == name for key in each.when})
         raise BadSort(f"{declaration.name} can be sorted by {name} with the filter {' or '.join(needed)} only")
@@ -70,9 +77,11 @@ def ask_list(declaration: ListDeclaration, filters: Filters, *, columns: Sequenc
     )
 
 
-def _choose(declaration: ListDeclaration, filters: Filters, *, sort: str) -> Walk | None:
+def _choose(declaration: ListDeclaration, filters: Filters, *, sort: str, own: bool) -> Walk | None:
     """The first walk whose filters are given and that serves the sort, where one was asked for."""
     for walk in declaration.walks:
+        if own and not any(name in walk.when for name in (declaration.own, *_OWN_KEYS)):
+            continue
         serves = not sort or sort == (walk.sort or declaration.sorts[0].name)
         if serves and all(
             name in filters.values and (not values or _text(filters.values[name]) in values)

@@ -228,6 +228,7 @@ REFILLS = ListDeclaration(
             (Branch("(SELECT id FROM refill WHERE state IN ('pending', 'in_progress') OFFSET 0) r", ("r.id",)),),
             {"state": ("pending", "in_progress")},
         ),
+        Walk("account", (Branch("refill r", ("r.id",), "{account}"),), {"account": ()}, ("account",)),
         Walk("all", (Branch("refill r", ("r.id",)),), in_place=True),
     ),
 )

@@ -359,7 +359,10 @@ class Refill(models.Model):
                 name="refill_upstream_unique",
             ),
         ]
-        indexes = [models.Index(fields=["order", "id"], name="refill_order")]
+        indexes = [
+            models.Index(fields=["order", "id"], name="refill_order"),
+            models.Index(fields=["account_id", "id"], name="refill_account"),
+        ]
 
 
 class AttemptKind(models.TextChoices):

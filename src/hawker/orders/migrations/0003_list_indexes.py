@@ -67,4 +67,8 @@ class Migration(migrations.Migration):
                 name="order_event_rare",
             ),
         ),
+        migrations.AddIndex(
+            model_name="refill",
+            index=models.Index(fields=["account_id", "id"], name="refill_account"),
+        ),
     ]

@@ -323,7 +323,7 @@ def test_short_commands_start_the_database_for_themselves(stopped: Path) -> None
 def test_a_folder_without_a_panel_is_said_to_be_one(tmp_path: Path) -> None:
     answer = hawker(tmp_path / "nothing", "verify")
     assert (answer.returncode, answer.stdout) == (1, "")
-    assert "holds no panel" in answer.stderr
+    assert "has no panel: start one with `hawker up`" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 

@@ -95,9 +95,9 @@ def charge_a_step_too_little(patch: pytest.MonkeyPatch) -> None:
 def take_silence_for_a_rejection(patch: pytest.MonkeyPatch) -> None:
     right = settle.rule
 
-    def wrong(observed: object, **known: object) -> object:
+    def wrong(attempt: object, observed: object, **known: object) -> object:
         taken = Rejected(Reason.OTHER, "it did not answer") if isinstance(observed, Unknown) else observed
-        return right(taken, **known)  # type: ignore[arg-type]
+        return right(attempt, taken, **known)  # type: ignore[arg-type]
 
     patch.setattr(settle, "rule", wrong)
 
@@ -105,9 +105,9 @@ def take_silence_for_a_rejection(patch: pytest.MonkeyPatch) -> None:
 def send_again_what_a_dead_worker_had(patch: pytest.MonkeyPatch) -> None:
     right = settle.rule
 
-    def wrong(observed: object, **known: object) -> object:
+    def wrong(attempt: object, observed: object, **known: object) -> object:
         is_expired = isinstance(observed, Unknown) and "lease expired" in observed.why
-        return right(NotSent("its worker died") if is_expired else observed, **known)  # type: ignore[arg-type]
+        return right(attempt, NotSent("its worker died") if is_expired else observed, **known)  # type: ignore[arg-type]
 
     patch.setattr(settle, "rule", wrong)
 

@@ -22,7 +22,7 @@ django.setup()
 
 from cluster import start_cluster  # noqa: E402
 from hawker.host.postgres import EmbeddedPostgres  # noqa: E402
-from panel import Panel, forget_rows  # noqa: E402
+from panel import Panel, forget_rows, let_go_of_panel  # noqa: E402
 from processes import SandboxProcess, ServeProcess, run_hawker, start_sandbox, start_serve  # noqa: E402
 from selection import PURE_FOLDERS, place_in_queue  # noqa: E402
 from warm_hawker import stop_forking  # noqa: E402
@@ -67,6 +67,7 @@ def database(cluster: EmbeddedPostgres) -> Iterator[None]:
     migrated = run_hawker("migrate")
     assert migrated.returncode == 0, migrated.stderr
     yield
+    let_go_of_panel()
     from django.db import connection
 
     connection.close()

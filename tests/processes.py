@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import httpx2
 import msgspec
 import psutil
 
 from plain_http import http_client, http_get, http_post
-from warm_hawker import run_forked
+from warm_hawker import ForkedProcess, run_forked, start_forked
+
+Process: TypeAlias = "subprocess.Popen[Any] | ForkedProcess"
 
 START_SECONDS = 60
 
@@ -126,18 +128,17 @@ def start_serve(
     *,
     port: int = 0,
     log: IO[bytes] | None = None,
-    program: Sequence[str] = ("-m", "hawker"),
+    program: Sequence[str] = (),
 ) -> Iterator[ServeProcess]:
-    """A `hawker serve` over the panel of HAWKER_DATA_DIR, on a free port where none is asked for. It logs to `log`."""
+    """A `hawker serve` over the panel of HAWKER_DATA_DIR, on a free port where none is asked for. It logs to `log`.
+
+    It is forked, unless `program` says how Python starts it: `AS_PEOPLE_DO`, or over a script of the test.
+    """
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    process = subprocess.Popen(
-        [sys.executable, *program, "serve", "--fd", str(listener.fileno())],
-        pass_fds=[listener.fileno()],
-        env={**os.environ, **(environment or {})},
-        stderr=log,
-    )
-    listener.close()
+    with listener:
+        words = ("serve", "--fd", str(listener.fileno()))
+        process = _start(words, environment, log=log, program=program, pass_fds=[listener.fileno()])
     with ended(process):
         wait_until_healthy(url, process)
         yield ServeProcess(url, process.pid)
@@ -145,32 +146,52 @@ def start_serve(
 
 @contextlib.contextmanager
 def start_worker(
-    environment: Mapping[str, str] | None = None, *, log: IO[bytes] | None = None
-) -> "Iterator[subprocess.Popen[Any]]":
+    environment: Mapping[str, str] | None = None, *, log: IO[bytes] | None = None, program: Sequence[str] = ()
+) -> Iterator[Process]:
     """A `hawker worker` over the panel of HAWKER_DATA_DIR; it may be armed to kill itself."""
-    command = [sys.executable, "-m", "hawker", "worker"]
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stderr=log)
+    process = _start(("worker",), environment, log=log, program=program)
     with ended(process):
         yield process
 
 
 @contextlib.contextmanager
-def start_sandbox(*words: str, log: IO[bytes] | None = None) -> Iterator[SandboxProcess]:
+def start_sandbox(*words: str, log: IO[bytes] | None = None, program: Sequence[str] = ()) -> Iterator[SandboxProcess]:
     """A `hawker sandbox` on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hawker", "sandbox", "--port", "0", *words],
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-    )
+    process = _start(("sandbox", "--port", "0", *words), None, log=log, program=program, stdout=subprocess.PIPE)
     with ended(process):
         assert process.stdout is not None
         ready = msgspec.json.decode(process.stdout.readline())
         yield SandboxProcess(ready["url"], ready["key"], process.pid)
 
 
+AS_PEOPLE_DO = ("-m", "hawker")
+"""How a process of Hawker is started where it must not be forked: its memory, environment or words are looked at."""
+
+
+def _start(
+    words: Sequence[str],
+    environment: Mapping[str, str] | None,
+    *,
+    log: IO[bytes] | None,
+    program: Sequence[str],
+    stdout: int | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Process:
+    variables = {**os.environ, **(environment or {})}
+    if program:
+        command = [sys.executable, *program, *words]
+        return subprocess.Popen(command, pass_fds=pass_fds, env=variables, stdout=stdout, stderr=log, text=True)
+    return start_forked(
+        words,
+        environment=variables,
+        stdout=None if stdout == subprocess.PIPE else 1,
+        stderr=log.fileno() if log else 2,
+        pass_fds=pass_fds,
+    )
+
+
 @contextlib.contextmanager
-def ended(process: "subprocess.Popen[Any]") -> Iterator[None]:
+def ended(process: Process) -> Iterator[None]:
     """End this process when the block is left: asked first, killed after."""
     try:
         yield
@@ -186,7 +207,7 @@ def ended(process: "subprocess.Popen[Any]") -> Iterator[None]:
             process.stdout.close()
 
 
-def wait_until_healthy(url: str, process: "subprocess.Popen[Any]") -> None:
+def wait_until_healthy(url: str, process: Process) -> None:
     """Wait for 200 at /healthz; fails when the process ends first."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:

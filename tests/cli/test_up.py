@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -20,16 +21,51 @@ from yardstick import in_time
 QUICK = {"HAWKER_POLL_MIN_SECONDS": "0.3"}
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+class Kept:
     """One panel for all stories of this file, in this order; each leaves it running or ready to start."""
-    return tmp_path_factory.mktemp("up") / "panel"
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._stack = ExitStack()
+        self._up: UpProcess | None = None
+
+    def running(self) -> UpProcess:
+        if self._up is None or self._up.process.poll() is not None:
+            self.stop()
+            self._up = self._stack.enter_context(start_up(self.data_dir, "--demo", environment=QUICK))
+        return self._up
+
+    def stop(self) -> None:
+        self._stack.close()
+        self._up = None
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    panel = Kept(tmp_path_factory.mktemp("up") / "panel")
+    yield panel
+    panel.stop()
 
 
 @pytest.fixture
-def up(data_dir: Path) -> Iterator[UpProcess]:
-    with start_up(data_dir, "--demo", environment=QUICK) as running:
-        yield running
+def up(kept: Kept) -> UpProcess:
+    """The panel as it runs; the next story finds it running."""
+    return kept.running()
+
+
+@pytest.fixture
+def data_dir(kept: Kept) -> Path:
+    """The folder of the panel, which runs where the test asks for `up` too."""
+    return kept.data_dir
+
+
+@pytest.fixture
+def stopped(kept: Kept) -> Path:
+    """The folder of the panel, which does not run; it is made where there is none yet."""
+    if not kept.data_dir.exists():
+        kept.running()
+    kept.stop()
+    return kept.data_dir
 
 
 def services_of(up: UpProcess) -> dict[str, int]:
@@ -223,8 +259,8 @@ def test_a_second_up_on_the_same_folder_is_refused_by_name(up: UpProcess, data_d
     assert str(up.process.pid) in second.stderr
 
 
-def test_a_killed_up_takes_its_children_along_and_the_next_one_adopts_the_database(data_dir: Path) -> None:
-    with start_up(data_dir, "--demo", environment=QUICK) as first:
+def test_a_killed_up_takes_its_children_along_and_the_next_one_adopts_the_database(stopped: Path) -> None:
+    with start_up(stopped, "--demo", environment=QUICK) as first:
         children = psutil.Process(first.process.pid).children()
         postmaster = first.postmaster()
         os.kill(first.process.pid, signal.SIGKILL)
@@ -232,7 +268,7 @@ def test_a_killed_up_takes_its_children_along_and_the_next_one_adopts_the_databa
         psutil.wait_procs(children, timeout=10)
         assert not any(alive(child.pid) for child in children)
         assert alive(postmaster)
-    with start_up(data_dir, "--demo", environment=QUICK) as second:
+    with start_up(stopped, "--demo", environment=QUICK) as second:
         assert second.postmaster() == postmaster
         assert second.ready["demo"] == first.ready["demo"], "the demo's key and upstream stay"
         assert second.call("balance").http_status == 200
@@ -247,8 +283,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_stop_lets_answers_in_flight_finish(data_dir: Path) -> None:
-    with start_up(data_dir, "--demo", environment=QUICK) as up:
+def test_a_stop_lets_answers_in_flight_finish(stopped: Path) -> None:
+    with start_up(stopped, "--demo", environment=QUICK) as up:
         replies: list[Reply] = []
         lost: list[str] = []
 
@@ -276,22 +312,22 @@ def test_a_stop_lets_answers_in_flight_finish(data_dir: Path) -> None:
         assert lost == []
 
 
-def test_short_commands_start_the_database_for_themselves(data_dir: Path) -> None:
-    added = hawker(data_dir, "customer", "add", "person@example.com", "--credit", "12.34567")
+def test_short_commands_start_the_database_for_themselves(stopped: Path) -> None:
+    added = hawker(stopped, "customer", "add", "person@example.com", "--credit", "12.34567")
     assert added.returncode == 0, added.stderr
     assert set(msgspec.json.decode(added.stdout)) == {"customer", "api_key"}
-    assert verified(data_dir)
-    assert not (data_dir / "pg" / "postmaster.pid").exists()
+    assert verified(stopped)
+    assert not (stopped / "pg" / "postmaster.pid").exists()
 
 
 def test_a_folder_without_a_panel_is_said_to_be_one(tmp_path: Path) -> None:
     answer = hawker(tmp_path / "nothing", "verify")
     assert (answer.returncode, answer.stdout) == (1, "")
-    assert "holds no panel" in answer.stderr
+    assert "has no panel: start one with `hawker up`" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 
-def test_the_environment_names_the_folder_too(data_dir: Path) -> None:
+def test_the_environment_names_the_folder_too(stopped: Path) -> None:
     import subprocess
     import sys
 
@@ -299,7 +335,7 @@ def test_the_environment_names_the_folder_too(data_dir: Path) -> None:
         [sys.executable, "-m", "hawker", "order", "list", "--limit", "1"],
         capture_output=True,
         text=True,
-        env={**panel_environment(), "HAWKER_DATA_DIR": str(data_dir)},
+        env={**panel_environment(), "HAWKER_DATA_DIR": str(stopped)},
     )
     assert answer.returncode == 0, answer.stderr
     assert len(msgspec.json.decode(answer.stdout)) == 1

@@ -34,6 +34,7 @@ def email_of(user_id: int) -> str:
     return User.objects.get(id=user_id).email
 
 
+@pytest.mark.quick
 def test_orders_are_found_by_their_state_wherever_it_is_kept(trade: Trade) -> None:
     assert found() == trade.newest_first
     assert found(state="submitted") == [trade.submitted]

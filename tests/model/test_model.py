@@ -107,8 +107,7 @@ def send_again_what_a_dead_worker_had(patch: pytest.MonkeyPatch) -> None:
 
     def wrong(attempt: object, observed: object, **known: object) -> object:
         is_expired = isinstance(observed, Unknown) and "lease expired" in observed.why
-        taken = NotSent("its worker died") if is_expired else observed
-        return right(attempt, taken, **known)  # type: ignore[arg-type]
+        return right(attempt, NotSent("its worker died") if is_expired else observed, **known)  # type: ignore[arg-type]
 
     patch.setattr(settle, "rule", wrong)
 

@@ -38,6 +38,7 @@ def run(panel: Panel, name: str, values: Mapping[str, Any], *, actor: Actor = AN
     return run_operation(name, values, actor=actor, now=panel.clock.now(), **asked)
 
 
+@pytest.mark.quick
 def test_an_operation_is_done_and_audited_under_its_own_name(panel: Panel, order: int) -> None:
     answered = run(panel, "order.cancel", {"order": order, "reason": "  asked  "})
     assert (answered.order, answered.cancel) == (order, "canceled")

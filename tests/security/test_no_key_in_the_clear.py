@@ -18,7 +18,7 @@ from hawker.orders.models import Attempt
 from hawker.providers.actions import ProviderAccess, add_provider, new_access
 from hawker.providers.models import Provider
 from panel import Panel
-from processes import ServeProcess, eventually, start_sandbox, start_serve, start_worker
+from processes import AS_PEOPLE_DO, ServeProcess, eventually, start_sandbox, start_serve, start_worker
 from raw_http import Wire, post, post_form, post_json
 
 UPSTREAM_KEY = 'Upstream-Key/42 & "more"'
@@ -143,10 +143,13 @@ def test_no_key_is_in_any_log_or_column(
     services = [panel.service(provider=provider) for provider in providers]
     logs = {name: stack.enter_context((tmp_path / f"{name}.log").open("wb")) for name in ("serve", "worker", "sandbox")}
 
-    with start_sandbox("--key", f"{SANDBOX_KEY}=100.00", log=logs["sandbox"]) as sandbox:
+    with start_sandbox("--key", f"{SANDBOX_KEY}=100.00", log=logs["sandbox"], program=AS_PEOPLE_DO) as sandbox:
         access = new_access("sandbox", url=sandbox.url, key=SANDBOX_KEY, allow_private=True)
         services.append(panel.service(provider=add(panel, access, sandbox.url)))
-        with start_serve(DEBUG, log=logs["serve"]) as server, start_worker(DEBUG, log=logs["worker"]):
+        with (
+            start_serve(DEBUG, log=logs["serve"], program=AS_PEOPLE_DO) as server,
+            start_worker(DEBUG, log=logs["worker"], program=AS_PEOPLE_DO),
+        ):
             with failing("orders", "NEW.link"):
                 for key in (customer.api_key, LEGACY_KEY, other.key):
                     call_in_every_way(server, services[-1].id, key)

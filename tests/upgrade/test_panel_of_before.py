@@ -86,6 +86,7 @@ def check_same(old: Any, new: Any, where: str = "") -> None:
         assert new == old or (old == NEVER and new is None), where
 
 
+@pytest.mark.quick
 def test_it_reads_as_before(upgraded: str, before: dict[str, Any]) -> None:
     commands = list(before["commands"])
     limited = [f"{c} --limit 1000" if c in ("order list", "refill list", "audit list") else c for c in commands]

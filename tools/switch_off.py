@@ -196,6 +196,27 @@ GUARDS = (
         _RECONCILE,
     ),
     Guard(
+        "a window without an order after it is scanned once",
+        "src/hawker/orders/reconciling/actions.py",
+        "if windows[0].open is Side.HIGH and (result := _open_result(survey, doubt)):",
+        "if result := None:",
+        ("tests/orders/test_reconcile_quiet.py::test_what_appears_on_a_quiet_panel_after_the_scan_is_never_bound",),
+    ),
+    Guard(
+        "a window without an order before it needs the balance",
+        _ORPHANS,
+        "and look.window.open is Side.LOW and not charged:",
+        "and False:",
+        ("tests/orders/test_reconcile_quiet.py::test_an_order_from_before_hawkers_first_is_never_bound",),
+    ),
+    Guard(
+        "a scan waits for an order that is still in progress",
+        "src/hawker/orders/reconciling/actions.py",
+        "if survey.first_sending is not None and survey.first_sending <= window.high.done_at:",
+        "if False:",
+        ("tests/orders/test_reconcile_quiet.py",),
+    ),
+    Guard(
         "a request that may still be in progress is not judged",
         "src/hawker/orders/reconciling/number_windows.py",
         "for n in after if n.started_at >= doubt.ended_at)",

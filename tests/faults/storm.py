@@ -260,17 +260,14 @@ class Storm:
 
     def left_to_a_person(self) -> int:
         """Unknown orders of which the panel says that only a person can decide."""
-        return Work.objects.filter(kind="reconcile", hold__startswith="for a person").count()
+        return Work.objects.filter(kind="reconcile", hold_kind="person").count()
 
     def unheard(self) -> list[int]:
         """Unknown orders without an open alert."""
-        subjects = set(
-            Alert.objects.filter(kind=AlertKind.UNKNOWN_ATTEMPT, closed_at__isnull=True).values_list(
-                "subject", flat=True
-            )
-        )
+        open_alerts = Alert.objects.filter(kind=AlertKind.UNKNOWN_ATTEMPT, subject_kind="order", closed_at__isnull=True)
+        alerted = set(open_alerts.values_list("subject_id", flat=True))
         unknown = Order.objects.filter(state="unknown").values_list("id", flat=True)
-        return [order for order in unknown if f"order {order}" not in subjects]
+        return [order for order in unknown if str(order) not in alerted]
 
     def figures(self) -> Figures:
         """The upstream's record against our books."""

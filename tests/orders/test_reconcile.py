@@ -2,7 +2,6 @@
 
 import pytest
 
-from hawker.alerts.actions import describe_alerts
 from hawker.orders import Outcome, claim_dispatches, settle_attempts
 from hawker.orders.models import WorkKind
 from hawker.protocol.upstream import Accepted
@@ -75,27 +74,6 @@ def test_nothing_is_looked_for_while_it_may_still_be_under_way(story: Story) -> 
     story.calm()
     story.look(seconds=60)
     assert (story.state(order), story.looks()) == ("unknown", 0)
-
-
-def test_without_an_order_after_it_an_unknown_waits_and_a_person_hears_of_it(story: Story) -> None:
-    story.calm()
-    (order,) = story.trouble("502-after-accept")
-    for minutes in (3, 5, 6):
-        story.look(seconds=60 * minutes)
-    story.panel.upkeep()
-    assert (story.looks(), story.hold(order)) == (0, "no order after it has a known number yet")
-    assert [(a["kind"], a["subject"]) for a in describe_alerts(closed=False, limit=9)] == []
-    story.panel.clock.advance(minutes=2)
-    story.panel.upkeep()
-    story.panel.upkeep()
-    (alert,) = describe_alerts(closed=False, limit=9)
-    assert (alert["kind"], alert["subject"]) == ("unknown_attempt", f"order {order}")
-    assert "HTTP 502" in alert["text"]
-    story.calm()
-    story.look(seconds=600)
-    story.assert_bound(order)
-    story.panel.upkeep()
-    assert describe_alerts(closed=False, limit=9) == []
 
 
 def test_two_unknowns_of_one_charge_are_a_persons_even_if_only_one_was_made(story: Story) -> None:
@@ -304,6 +282,19 @@ def test_looks_keep_to_the_providers_minute(story: Story) -> None:
     story.look()
     assert story.looks() == 2
     story.assert_bound(order)
+
+
+def test_a_window_of_more_calls_than_the_provider_allows_at_once_is_a_persons(story: Story) -> None:
+    change_provider("upstream", {"statuses_per_minute": 19})
+    story.calm()
+    (order,) = story.trouble("502-after-accept")
+    for _ in range(100):
+        order_elsewhere(story.sandbox, key="somebody")
+    story.after()
+    story.look(seconds=200)
+    assert (story.looks(), story.state(order)) == (0, "unknown")
+    assert "more than one scan may ask for" in story.hold(order)
+    assert story.hold(order).startswith("for a person:")
 
 
 def test_few_orders_around_it_do_not_prove_that_it_was_not_made(story: Story) -> None:

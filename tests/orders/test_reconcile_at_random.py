@@ -43,7 +43,7 @@ class Storm(Story):
                 for _ in range(chance.randint(1, 5)):
                     order_elsewhere(self.sandbox, key="somebody", quantity=chance.choice([100, 200]))
             case "clear":
-                self.panel.clock.advance(seconds=chance.choice([95, 200, 4000]))
+                self.panel.clock.advance(seconds=chance.choice([95, 200, 800, 4000]))
         self.panel.clock.advance(seconds=chance.choice([0, 3, 20, 61, 100]))
         # The breaker has tests of its own; here it would only keep trouble away.
         ProviderHealth.objects.update(failures=0, opens=0, opened_at=None, retry_at=None, probe_until=None)

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hawker.orders.reconciling.number_windows import Doubt, Later, Neighbour, Window, numbers_grow, windows_of
+from hawker.orders.reconciling.number_windows import (
+    MAX_CANDIDATES,
+    OPEN_AFTER,
+    PER_CALL,
+    Doubt,
+    Later,
+    Neighbour,
+    Side,
+    Window,
+    numbers_grow,
+    windows_of,
+)
 from hawker.orders.reconciling.rules import SECOND_LOOK, Bind, NotMade, NumberScan, holds_none, judge
 from hawker.protocol.presence import read_presence
 from hawker.protocol.statuses import OrderStatus
@@ -89,14 +100,14 @@ def test_in_no_world_is_a_wrong_order_bound_or_a_made_one_sent_again(seed: int) 
     ours = {s.number for s in sent if s.known}
     for doubt in doubts.values():
         known = known_orders(sent)
-        windows = windows_of(doubt, known, known)
+        windows = windows_of(doubt, known, known, now=at(10**6))
         if isinstance(windows, Later):
             continue
         for window in windows:
             inside = range(window.low.upstream_id + 1, window.high.upstream_id)
             made = truth[doubt.attempt_id]
             assert made is None or not window.whole or made in inside, "the whole window holds what was made"
-            orphans = {number: status(sent[owner - 1].charge) for number in inside if (owner := owners[number])}
+            orphans = {number: status(sent[owner - 1].charge) for number in inside if (owner := owners.get(number))}
             orphans = {number: found for number, found in orphans.items() if number not in ours}
             judged = judge(
                 doubt,
@@ -112,6 +123,41 @@ def test_in_no_world_is_a_wrong_order_bound_or_a_made_one_sent_again(seed: int) 
                 assert judged.upstream_id == made
             elif isinstance(judged, NotMade):
                 assert made is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 10**9), st.floats(0, 1))
+def test_in_no_world_is_a_wrong_order_bound_that_was_looked_for_before_an_order_followed(
+    seed: int, part: float
+) -> None:
+    """The panel as it is at some moment, quiet since OPEN_AFTER: all that was sent is over, nothing came after it."""
+    sent, owners = world(seed)
+    sent = sent[: 1 + int(part * len(sent))]
+    now = max(s.done for s in sent) + OPEN_AFTER.total_seconds()
+    ours = {s.number for s in sent}
+    owners = {number: owner for number, owner in owners.items() if number in ours or not owner}
+    known, doubts = known_orders(sent), doubts_of(sent)
+    for doubt in doubts.values():
+        windows = windows_of(doubt, known, known, now=at(now))
+        if isinstance(windows, Later) or windows[0].open is None:
+            continue
+        (window,) = windows
+        inside = range(window.low.upstream_id + 1, window.high.upstream_id)
+        bound = {n.upstream_id for n in known}
+        orphans = {n: status(sent[owner - 1].charge) for n in inside if (owner := owners.get(n)) and n not in bound}
+        judged = judge(
+            doubt,
+            NumberScan(window, orphans, known=[n for n in known if n.upstream_id in inside]),
+            [other for other in doubts.values() if other is not doubt],
+            currency="USD",
+            sample=20,
+            empty_since=START,
+            charged=None,
+            now=at(now),
+        )
+        assert not isinstance(judged, NotMade), "an open window never proves that nothing was made"
+        if isinstance(judged, Bind):
+            assert judged.upstream_id == sent[doubt.attempt_id - 1].number
 
 
 # --- single rules ----------------------------------------------------------------------------------
@@ -281,16 +327,97 @@ def test_numbers_grow_where_later_orders_have_higher_ones() -> None:
     assert not numbers_grow([Neighbour(200 - n, at(10 * n), at(10 * n + 1)) for n in range(10)])
 
 
-def test_without_a_known_order_on_either_side_there_is_no_window() -> None:
-    for before, after, person in (([], [HIGH], True), ([LOW], [], False)):
-        later = windows_of(DOUBT, before, after)
-        assert isinstance(later, Later)
-        assert later.person is person
+SECOND_LOW, SECOND_HIGH = Neighbour(95, at(-90), at(-80)), Neighbour(120, at(300), at(301))
+OPENS = DOUBT.ended_at + OPEN_AFTER
+
+
+def test_a_window_is_between_known_orders_and_a_narrower_one_is_tried_too() -> None:
     early = Neighbour(108, at(40), at(41))
-    assert windows_of(DOUBT, [LOW], [early, HIGH]) == [WINDOW, Window(LOW, early, whole=False)]
-    falling = windows_of(DOUBT, [LOW], [Neighbour(90, at(200), at(201))])
+    assert windows_of(DOUBT, [LOW], [early, HIGH], now=OPENS) == [WINDOW, Window(LOW, early, whole=False)]
+    falling = windows_of(DOUBT, [LOW], [Neighbour(90, at(200), at(201))], now=OPENS)
     assert isinstance(falling, Later)
     assert falling.person
+
+
+def test_without_an_order_after_it_a_window_is_open_above_once_a_while_has_passed() -> None:
+    soon = windows_of(DOUBT, [SECOND_LOW, LOW], [], now=OPENS - timedelta(seconds=1))
+    assert isinstance(soon, Later)
+    assert (soon.person, soon.look_by) == (False, OPENS)
+    windows = windows_of(DOUBT, [SECOND_LOW, LOW], [], now=OPENS)
+    assert not isinstance(windows, Later)
+    (window,) = windows
+    assert (window.low, window.open, window.whole, window.ours) == (LOW, Side.HIGH, False, (95, 100))
+    assert PER_CALL * 2 < window.numbers < MAX_CANDIDATES, "the rest of the calls is for numbers that are not ours"
+    assert window.overlaps(at(10**7), at(10**7 + 1)), "whatever is sent later may be in it"
+    assert not window.overlaps(at(-999), at(-900))
+
+
+def test_an_open_window_keeps_to_the_calls_that_a_provider_allows_at_once() -> None:
+    for windows in (
+        windows_of(DOUBT, [SECOND_LOW, LOW], [], now=OPENS, most_calls=1),
+        windows_of(
+            DOUBT, [], [Neighbour(500, at(200), at(201)), Neighbour(501, at(300), at(301))], now=OPENS, most_calls=1
+        ),
+    ):
+        assert not isinstance(windows, Later)
+        assert 0 < windows[0].numbers < PER_CALL
+
+
+def test_without_an_order_before_it_a_window_is_open_below() -> None:
+    windows = windows_of(DOUBT, [], [HIGH, SECOND_HIGH], now=at(400))
+    assert not isinstance(windows, Later)
+    (window,) = windows
+    assert (window.high, window.open, window.whole, window.ours) == (HIGH, Side.LOW, False, (120, 110))
+    assert window.low.upstream_id == 0, "numbers begin at 1"
+    assert window.overlaps(at(-(10**8)), at(-(10**8))), "whatever was sent earlier may be in it"
+
+
+@pytest.mark.parametrize(("before", "after"), [([], []), ([LOW], []), ([], [HIGH])], ids=["none", "low", "high"])
+def test_with_fewer_than_two_known_orders_there_is_no_window(before: list[Neighbour], after: list[Neighbour]) -> None:
+    later = windows_of(DOUBT, before, after, now=OPENS)
+    assert isinstance(later, Later)
+    assert "hawker order resolve" in later.text
+
+
+ABOVE = Window(LOW, Neighbour(400, at(10**8), at(10**8)), whole=False, open=Side.HIGH, known=(95, 100))
+BELOW = Window(Neighbour(0, at(-(10**8)), at(-(10**8))), HIGH, whole=False, open=Side.LOW, known=(120, 110))
+
+
+def test_an_orphan_in_an_open_window_is_bound_and_its_emptiness_proves_nothing() -> None:
+    assert judged(NumberScan(ABOVE, {105: status()})) == Bind(105, judged(NumberScan(ABOVE, {105: status()})).why)
+    for window in (ABOVE, BELOW):
+        later = judged(NumberScan(window, {}), charged=False)
+        assert isinstance(later, Later)
+        assert later.person
+
+
+@pytest.mark.parametrize(
+    ("look", "others", "charged"),
+    [
+        (NumberScan(ABOVE, {105: status()}), [], False),
+        (NumberScan(ABOVE, {105: status(), 300: status()}), [], None),
+        (NumberScan(ABOVE, {105: status(), 300: status(180_000)}), [], None),
+        (NumberScan(ABOVE, {105: status()}, strays=[98]), [], None),
+        (NumberScan(ABOVE, {105: status()}), [RIVAL], None),
+        (NumberScan(ABOVE, {105: status()}), [Doubt(2, 22, at(9000), at(9001), at(9090), 90_000, 100, 0)], None),
+        (NumberScan(BELOW, {105: status()}), [], None),
+        (NumberScan(BELOW, {105: status()}), [], False),
+        (NumberScan(BELOW, {5: status(), 105: status()}), [], True),
+        (NumberScan(BELOW, {105: status()}), [Doubt(2, 22, at(-9e6), at(-9e6), at(-9e6), 90_000, 100, 0)], True),
+    ],
+)
+def test_every_doubt_about_an_orphan_in_an_open_window_leaves_it_to_a_person(
+    look: NumberScan, others: list[Doubt], charged: bool | None
+) -> None:
+    later = judged(look, *others, charged=charged)
+    assert isinstance(later, Later)
+    assert later.person
+
+
+def test_below_the_first_known_orders_the_balance_has_to_show_the_charge() -> None:
+    bound = judged(NumberScan(BELOW, {105: status()}), charged=True)
+    assert isinstance(bound, Bind)
+    assert bound.upstream_id == 105
 
 
 # --- reading the answer ----------------------------------------------------------------------------

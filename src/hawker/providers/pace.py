@@ -10,19 +10,20 @@ _MINUTE_MICROSECONDS = 60_000_000
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _burst(limit: int) -> int:
+def burst(limit: int) -> int:
+    """How many calls may be made at once after a while without any."""
     return max(1, limit // 10)
 
 
 def _step(limit: int) -> int:
     """Microseconds between two calls in a steady row, rounded up: never more than the limit."""
-    return -(-_MINUTE_MICROSECONDS // (limit - _burst(limit) + 1))
+    return -(-_MINUTE_MICROSECONDS // (limit - burst(limit) + 1))
 
 
 def calls_allowed(limit: int, next_at: datetime | None, *, want: int, now: datetime) -> int:
     """How many of `want` calls may be made at once at this moment, of at most `limit` (1 or more) in a minute."""
     ahead = max(next_at - now, timedelta()) // _MICROSECOND if next_at is not None else 0
-    return max(0, min(want, (_burst(limit) * _step(limit) - ahead) // _step(limit)))
+    return max(0, min(want, (burst(limit) * _step(limit) - ahead) // _step(limit)))
 
 
 def next_after(limit: int, next_at: datetime | None, *, calls: int, now: datetime) -> datetime:

@@ -21,12 +21,16 @@ from hawker.orders.models import EvidenceKind, HoldKind
 from hawker.orders.reconciling import provider_balance_queries as mirror_queries
 from hawker.orders.reconciling import queries
 from hawker.orders.reconciling.number_windows import (
+    BEFORE_ALL,
     CLOCK_SKEW,
-    MAX_CANDIDATES,
+    MAX_CALLS,
+    OPEN_AFTER,
+    ORDER_OR_RESOLVE,
     PER_CALL,
     Doubt,
     Later,
     Neighbour,
+    Side,
     Window,
     windows_of,
 )
@@ -38,6 +42,7 @@ from hawker.orders.sending.settling import BINDINGS, Outcome, settle_within
 from hawker.orders.waits import backoff
 from hawker.protocol.presence import Presence
 from hawker.providers.availability import Pace, ask_slots, use_slots
+from hawker.providers.pace import burst
 
 ACTOR = system("reconcile")
 BATCH = 20
@@ -80,17 +85,20 @@ class ReconcilePlan:
 
 @dataclass(slots=True)
 class _Survey:
-    """What the database knows of a provider's unknowns at this moment."""
+    """What the database knows of a provider's unknowns at this moment. `most_calls` is how many calls the provider's
+    rate limit allows at once, `scans_of` when each attempt's scans were answered and what they found."""
 
     siblings: list[int]
     currency: str
     scans: bool
-    doubts: list[Doubt]
-    first_sending: datetime | None
-    relays: list[tuple[datetime, datetime | None]]
-    restored_at: datetime | None
-    before: dict[int, list[Neighbour]]
-    after: dict[int, list[Neighbour]]
+    most_calls: int
+    doubts: list[Doubt] = field(default_factory=list)
+    first_sending: datetime | None = None
+    relays: list[tuple[datetime, datetime | None]] = field(default_factory=list)
+    restored_at: datetime | None = None
+    before: dict[int, list[Neighbour]] = field(default_factory=lambda: defaultdict(list))
+    after: dict[int, list[Neighbour]] = field(default_factory=lambda: defaultdict(list))
+    scans_of: dict[int, list[tuple[datetime, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass(slots=True)
@@ -108,6 +116,8 @@ class _Notes:
         if wait is None:
             shortest, longest = (10, 6 * 60) if later.person else (0.5, 10)
             wait = backoff(tries - 1, shortest=timedelta(minutes=shortest), longest=timedelta(minutes=longest))
+        if later.look_by is not None:
+            wait = min(wait, max(later.look_by - self.now, timedelta(seconds=1)))
         kind, text = (HoldKind.PERSON, f"for a person: {later.why}") if later.person else (HoldKind.LATER, later.why)
         self.put_off.append((doubt.order_id, self.now + wait, tries, text[:80], kind.value))
 
@@ -135,7 +145,7 @@ def _plan(cursor: Cursor, provider_id: int, now: datetime) -> ReconcilePlan:
             continue
         case = _case(cursor, survey, doubt, now)
         if isinstance(case, Later):
-            notes.evidence.append((doubt.attempt_id, EvidenceKind.WAIT, case.why, None))
+            notes.evidence.append((doubt.attempt_id, EvidenceKind.WAIT, case.text, None))
             notes.later(doubt, case)
         else:
             plan.cases.append(case)
@@ -148,14 +158,18 @@ def _plan(cursor: Cursor, provider_id: int, now: datetime) -> ReconcilePlan:
 def _survey(cursor: Cursor, provider_id: int, order_ids: Sequence[int], now: datetime) -> _Survey:
     rows = ask(cursor, queries.READ_SIBLINGS, (provider_id,)).fetchall()
     siblings = [row[0] for row in rows]
-    _, currency, scans = rows[0]
-    survey = _Survey(siblings, currency, scans, [], None, [], None, defaultdict(list), defaultdict(list))
+    _, currency, scans, limit = rows[0]
+    most_calls = MAX_CALLS if limit is None else min(burst(limit), MAX_CALLS)
+    survey = _Survey(siblings, currency, scans, most_calls)
     attempts = [row[0] for row in ask(cursor, queries.READ_UNKNOWN, (list(order_ids),))]
     _read_neighbours(cursor, survey, attempts)
+    for attempt_id, at, facts in ask(cursor, queries.READ_LOOKS, (attempts,)):
+        survey.scans_of[attempt_id].append((at, json.loads(facts) if isinstance(facts, str) else facts))
     known = [n.started_at for found in (*survey.before.values(), *survey.after.values()) for n in found]
-    # Whatever may have got a number beside the oldest known one here was sent at most a lease before it. Without a
-    # known one there is no window, and nothing will be judged.
-    since = min(known, default=now) - _DOUBT_LASTS
+    # Whatever may have got a number beside the oldest known one here was sent at most a lease before it. Where nothing
+    # is known before an unknown, its window is open below, and every doubt may be in it.
+    oldest = min(known, default=now) if all(survey.before[attempt] for attempt in attempts) else BEFORE_ALL
+    since = oldest - _DOUBT_LASTS
     survey.doubts = [Doubt(*row) for row in ask(cursor, queries.READ_DOUBTS, (CLOCK_SKEW, siblings, since))]
     restores = ask(cursor, queries.READ_RESTORES).fetchall()
     survey.restored_at = max((restored_at for _, restored_at in restores), default=None)
@@ -183,19 +197,32 @@ def _case(cursor: Cursor, survey: _Survey, doubt: Doubt, now: datetime) -> Case 
     if now < doubt.ended_at:
         return Later("the request may still be in progress")
     before, after = survey.before[doubt.attempt_id], survey.after[doubt.attempt_id]
-    windows = windows_of(doubt, before, after)
+    windows = windows_of(doubt, before, after, now=now, most_calls=survey.most_calls)
     if isinstance(windows, Later):
         return windows
+    if windows[0].open is Side.HIGH and (result := _open_result(survey, doubt)):
+        # What appears there after a scan was made by somebody else: a second scan could only bind it wrongly.
+        return Later(result, person=True, advice=ORDER_OR_RESOLVE, look_by=now + OPEN_AFTER)
     sizes = []
     for window in windows:
         if survey.first_sending is not None and survey.first_sending <= window.high.done_at:
             return Later("another order of ours in its window is still in progress")
-        candidates, known = _contents(cursor, survey, window, MAX_CANDIDATES)
+        candidates, known = _contents(cursor, survey, window, survey.most_calls * PER_CALL)
         if candidates is not None:
             controls = _controls(cursor, survey, doubt, window, [*before, *after], _room(candidates))
             return Case(doubt.attempt_id, window, candidates, controls, known)
         sizes.append(window.numbers)
     return Later(f"its window has {' or '.join(map(str, sizes))} numbers, more than one scan may ask for", person=True)
+
+
+def _open_result(survey: _Survey, doubt: Doubt) -> str | None:
+    """What the scan of its window without an order after it came to; None where none was answered clearly."""
+    results: list[str] = [
+        facts["result"]
+        for _, facts in survey.scans_of[doubt.attempt_id]
+        if facts.get("open") == Side.HIGH and not facts["unclear"]
+    ]
+    return results[-1] if results else None
 
 
 def _room(candidates: Sequence[int]) -> int:
@@ -230,8 +257,8 @@ def _controls(
     upper = min(
         (n for n in known if n.upstream_id > window.high.upstream_id), key=lambda n: n.upstream_id, default=None
     )
-    sides = [Window(lower, window.low)] if lower else []
-    sides += [Window(window.high, upper)] if upper else []
+    sides = [Window(lower, window.low)] if lower and window.open is not Side.LOW else []
+    sides += [Window(window.high, upper)] if upper and window.open is not Side.HIGH else []
     controls: list[int] = []
     for side in sides:
         doubted = any(side.overlaps(d.started_at, d.ended_at) for d in survey.doubts if d is not doubt)
@@ -253,15 +280,15 @@ def _cut_to_pace(cursor: Cursor, plan: ReconcilePlan, survey: _Survey, notes: _N
     """Keep the cases whose calls the provider's minute still holds; several of one window share its calls."""
     wanted: dict[tuple[int, int], list[StatusCall]] = {}
     for case in plan.cases:
-        known = (case.window.low.upstream_id, case.window.high.upstream_id)
         numbers = [*case.candidates, *case.controls]
-        wanted[known] = [StatusCall(known, numbers[i : i + PER_CALL]) for i in range(0, len(numbers), PER_CALL)]
+        calls = [StatusCall(case.window.ours, numbers[i : i + PER_CALL]) for i in range(0, len(numbers), PER_CALL)]
+        wanted[_key(case.window)] = calls
     slots = ask_slots(cursor, plan.provider_id, Pace.STATUSES, want=sum(map(len, wanted.values())), now=notes.now)
     left = slots.most
-    for known, calls in wanted.items():
+    for key, calls in wanted.items():
         if len(calls) <= left:
             left -= len(calls)
-            plan.calls[known] = calls
+            plan.calls[key] = calls
     use_slots(cursor, slots, slots.most - left, now=notes.now)
     kept = [case for case in plan.cases if _key(case.window) in plan.calls]
     for doubt in survey.doubts:
@@ -318,7 +345,7 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
     doubts = {doubt.attempt_id: doubt for doubt in survey.doubts if doubt.open}
     cases = [case for case in plan.cases if case.attempt_id in doubts]
     notes = _Notes(plan.provider_id, now, plan.tries)
-    since = _empty_since(cursor, cases)
+    since = _empty_since(survey, cases)
     outcomes: list[Outcome] = []
     for case in cases:
         doubt, told = doubts[case.attempt_id], answers.told[_key(case.window)]
@@ -345,8 +372,8 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
             now=now,
         )
         none = holds_none(doubt, look, survey.currency)
-        facts = _facts(look, none=none)
-        notes.evidence.append((doubt.attempt_id, EvidenceKind.SCAN, f"{judged.why}; {balance.text}", facts))
+        facts = _facts(look, none=none, result=judged.why)
+        notes.evidence.append((doubt.attempt_id, EvidenceKind.SCAN, f"{_told(judged)}; {balance.text}", facts))
         match judged:
             case Bind(upstream_id, why):
                 outcomes.append(Outcome(doubt.attempt_id, Found(upstream_id, why)))
@@ -363,6 +390,10 @@ def _conclude(cursor: Cursor, plan: ReconcilePlan, answers: Answers, now: dateti
         ask(cursor, queries.LOOK_NOW, (now, plan.provider_id))
     failpoint("reconcile-before-commit")
     return len(settled), opened
+
+
+def _told(judged: Bind | NotMade | Later) -> str:
+    return judged.text if isinstance(judged, Later) else judged.why
 
 
 def _look(case: Case, told: Presence) -> NumberScan:
@@ -389,13 +420,15 @@ def _weigh(cursor: Cursor, provider_id: int, doubt: Doubt) -> BalanceEvidence:
     )
 
 
-def _facts(look: NumberScan, *, none: bool) -> str:
+def _facts(look: NumberScan, *, none: bool, result: str) -> str:
     return json.dumps(
         {
             "low": look.window.low.upstream_id,
             "high": look.window.high.upstream_id,
             "whole": look.window.whole,
+            "open": look.window.open,
             "empty": none,
+            "result": result,
             "unclear": look.unclear,
             "strays": list(look.strays),
             "orphans": {
@@ -408,19 +441,16 @@ def _facts(look: NumberScan, *, none: bool) -> str:
     )
 
 
-def _empty_since(cursor: Cursor, cases: Sequence[Case]) -> dict[int, datetime]:
+def _empty_since(survey: _Survey, cases: Sequence[Case]) -> dict[int, datetime]:
     """When each case's present window was first seen without an order of its own; only where no look since then found
     one that could be."""
-    windows = {case.attempt_id: _key(case.window) for case in cases}
     since: dict[int, datetime] = {}
-    if not windows:
-        return since
-    for attempt_id, at, facts in ask(cursor, queries.READ_LOOKS, (list(windows),)):
-        seen: dict[str, Any] = json.loads(facts) if isinstance(facts, str) else facts
-        if seen["empty"] and seen["whole"] and (seen["low"], seen["high"]) == windows[attempt_id]:
-            since.setdefault(attempt_id, at)
-        else:
-            since.pop(attempt_id, None)
+    for case in cases:
+        for at, seen in survey.scans_of[case.attempt_id]:
+            if seen["empty"] and seen["whole"] and (seen["low"], seen["high"]) == _key(case.window):
+                since.setdefault(case.attempt_id, at)
+            else:
+                since.pop(case.attempt_id, None)
     return since
 
 

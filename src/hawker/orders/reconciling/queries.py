@@ -13,7 +13,7 @@ CLAIM_RECONCILES = """
 """Leased by moving them into the future, as polls are."""
 
 READ_SIBLINGS = """
-    SELECT s.id, p.currency, p.reconcile_scan
+    SELECT s.id, p.currency, p.reconcile_scan, p.statuses_per_minute
       FROM provider p JOIN provider s ON lower(s.url) = lower(p.url)
      WHERE p.id = %s
 """

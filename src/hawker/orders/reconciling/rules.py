@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hawker.core.money import CUSTOMER_STEP_MICROS
-from hawker.orders.reconciling.number_windows import CLOCK_SKEW, Doubt, Later, Neighbour, Window
+from hawker.orders.reconciling.number_windows import (
+    CLOCK_SKEW,
+    ORDER_OR_RESOLVE,
+    RESOLVE,
+    Doubt,
+    Later,
+    Neighbour,
+    Side,
+    Window,
+)
 from hawker.protocol.upstream import UpstreamStatus
 
 SECOND_LOOK = timedelta(seconds=60)
@@ -97,8 +106,18 @@ def judge(
     rivals = [other for other in others if look.window.overlaps(other.started_at, other.ended_at)]
     if look.orphans:
         judged = _judge_orphans(doubt, look, rivals, currency, charged)
+        if isinstance(judged, Bind) and look.window.open is Side.LOW and not charged:
+            # An order that was made under our key before Hawker ordered here looks the same.
+            why = f"no order before it tells when orphan {judged.upstream_id} was made, nor does the balance show it"
+            return Later(why, person=True, advice=RESOLVE)
         if judged is not None:
             return judged
+    if look.window.open is Side.HIGH:
+        why = f"no orphan that matches among the numbers after {look.window.low.upstream_id}"
+        return Later(why, person=True, advice=ORDER_OR_RESOLVE)
+    if look.window.open is Side.LOW:
+        why = f"no orphan that matches among the numbers before {look.window.high.upstream_id}"
+        return Later(why, person=True, advice=RESOLVE)
     if not look.window.whole:
         return Later("the window is too wide to prove that the order was not made", person=True)
     if sample < GROWTH_SAMPLE:

@@ -122,7 +122,7 @@ def test_a_statement_says_what_each_entry_was_for_and_the_balance_after_it(panel
     assert (deposit["gateway"], deposit["transaction"], refund["service"]) == ("manual", "t-1", service.name)
     assert [entry["entry"] for entry in all_of_it.answer] == [5, 4, 3, 2, 1]
     assert newest.answer == all_of_it.answer[:2]
-    assert newest.stderr == "hawker: these are the newest 2; --limit shows more\n"
+    assert newest.stderr.startswith("showing 2 of 5; --after ")
     assert (recent.answer, all_of_it.stderr) == (all_of_it.answer[:4], "")
 
 

@@ -14,7 +14,7 @@ from hawker.lists.errors import BadCursor, BadFilter, BadSort, NoSuchList
 from hawker.lists.filters import Filters, Span, read_filters
 from hawker.lists.reading import columns_of, count, own, read_page, stream
 from hawker.lists.registry import LISTS
-from hawker.lists.statements import ask_list
+from hawker.lists.statements import ask_list, count_statement, page_statement
 from hawker.orders import StaffDelivery, record_deliveries, release_orders
 from hawker.orders.models import State
 from panel import Panel
@@ -228,3 +228,18 @@ def test_an_account_that_looks_for_a_link_of_others_learns_nothing_of_them(trade
     assert (page.rows, page.bounded_since) == ([], own_order.values["created_at"])
     with pytest.raises(BadSort):
         read_page("orders", scope=scope, sort="created")
+
+
+def test_no_value_gets_into_the_text_of_a_statement() -> None:
+    """Texts differ by what is asked for, never by what somebody wrote: values travel as parameters."""
+    for declaration in LISTS.values():
+        for each in declaration.filters:
+            spans = [Span(datetime(year, 1, 1, tzinfo=UTC), datetime(year, 1, 2, tzinfo=UTC)) for year in (2025, 2026)]
+            values = spans if each.type is FilterType.SPAN else ["it's; DROP TABLE orders --", "%(x)s {y}"]
+            if each.type in (FilterType.CHOICE, FilterType.FLAG):
+                continue  # one of a few constants, which choose a condition
+            texts = set()
+            for value in values:
+                question = ask_list(declaration, Filters(declaration.name, {each.name: value}), columns=())
+                texts.add((page_statement(question, after=True), count_statement(question)))
+            assert len(texts) == 1, (declaration.name, each.name)

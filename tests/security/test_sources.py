@@ -41,6 +41,12 @@ ALLOWED = {
 """Statements with something in them that is no constant: the file, the text, and why that is no way in."""
 
 
+COMPOSED = {
+    "lists/statements.py": "made of declarations, which are constants; tests/lists sees that no value gets into a text",
+}
+"""Modules whose work is to put statements together, and why that is no way in."""
+
+
 USED: set[tuple[str, str]] = set()
 
 
@@ -107,7 +113,9 @@ def offences(path: Path, text: str) -> list[str]:
 
 def test_no_statement_is_put_together_from_what_is_no_constant() -> None:
     assert len(FILES) > 150
-    assert [offence for path in FILES for offence in offences(path, path.read_text(encoding="utf-8"))] == []
+    found = {path.relative_to(SOURCE).as_posix(): offences(path, path.read_text(encoding="utf-8")) for path in FILES}
+    assert {name: offence for name, offence in found.items() if offence and name not in COMPOSED} == {}
+    assert all(found[name] for name in COMPOSED), "what is allowed is there"
     assert set(ALLOWED) <= USED, "what is allowed is there"
 
 

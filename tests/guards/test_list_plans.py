@@ -13,13 +13,14 @@ from hawker.lists.filters import Filters
 from hawker.lists.reading import count, read_page
 from hawker.lists.registry import LISTS
 from list_questions import questions, statements_of, values_of
-from panel import Panel
+from panel import Panel, forget_figures
 
 _PARTIAL = "SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL"
 
 
 @pytest.fixture
 def planner(panel: Panel) -> Iterator["psycopg.Connection[Any]"]:
+    forget_figures()
     with psycopg.connect(settings().folder.embedded_url("hawker_app"), autocommit=True) as database:
         for method in ("seqscan", "hashjoin", "mergejoin"):
             database.execute(f"SET enable_{method} = off")

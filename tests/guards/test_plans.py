@@ -16,7 +16,7 @@ import pytest
 
 import hawker
 from hawker.core.settings import settings
-from panel import Panel
+from panel import Panel, forget_figures
 
 LARGE = {
     "orders",
@@ -115,9 +115,7 @@ def plan_of(database: "psycopg.Connection[Any]", text: str) -> dict[str, Any]:
 
 @pytest.fixture
 def planner(panel: Panel) -> Iterator["psycopg.Connection[Any]"]:
-    with psycopg.connect(settings().folder.embedded_url("hawker"), autocommit=True) as owner:
-        # What the tests before this one have left of their rows' figures would choose other plans each time.
-        owner.execute("DELETE FROM pg_statistic WHERE starelid >= 16384")
+    forget_figures()
     with psycopg.connect(settings().folder.embedded_url("hawker_app"), autocommit=True) as database:
         # Joins by hash and merge read whole tables where these are empty, as here.
         for method in ("seqscan", "hashjoin", "mergejoin"):

@@ -47,7 +47,7 @@ def test_a_job_is_listed_shown_and_stopped(panel: Panel, waiting: int) -> None:
         ["result", "77777"],
     ]
     listed, none, shown, stopped, again, over, *missing = run_commands([Call(["job", *words]) for words in commands])
-    assert listed.answer == [shown.answer]
+    assert [shown.answer | job for job in listed.answer] == [shown.answer]
     assert none.answer == []
     assert shown.answer == shown.answer | {"operation": "order.cancel", "by": "staff:anna", "state": "running"}
     assert (shown.answer["total"], shown.answer["done"], shown.answer["refused"]) == (201, 1, 1)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from plans import Plan
 
-from processes import ended
+from processes import ended, eventually
 
 
 class Keepers:
@@ -63,13 +63,19 @@ class Keepers:
 
     def begin(self) -> None:
         """From now on workers are killed."""
+        # A keeper that is still being loaded does not listen yet: the signal would end it.
+        eventually("each keeper has a worker", lambda: {event["keeper"] for event in list(self._told)} == self._pids)
         for process in self._processes:
             process.send_signal(signal.SIGUSR1)
 
     def _listen(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            self._told.append(json.loads(line) | {"at": time.monotonic()})
+            self._told.append(json.loads(line) | {"at": time.monotonic(), "keeper": process.pid})
+
+    @property
+    def _pids(self) -> set[int]:
+        return {process.pid for process in self._processes}
 
     @property
     def kills(self) -> Counter[str]:

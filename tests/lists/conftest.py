@@ -1,41 +1,13 @@
 """A panel with orders of two customers in several states."""
 
-from dataclasses import dataclass
-
 import pytest
+from trade import Trade
 
-from hawker.catalog.models import Service
-from hawker.ledger.customers import OpenedCustomer
 from hawker.orders import CancelAsk, request_cancels
 from hawker.orders.models import WorkKind
-from hawker.providers.models import Provider
 from panel import Panel
 from people import TEST
 from processes import SandboxProcess
-
-
-@dataclass(frozen=True)
-class Trade:
-    """Orders by what became of them; all but `others` are the customer's."""
-
-    panel: Panel
-    customer: OpenedCustomer
-    stranger: OpenedCustomer
-    provider: Provider
-    service: Service
-    staffed: Service
-    submitted: int
-    unknown: int
-    canceled: int
-    queued: int
-    for_staff: int
-    others: int
-
-    @property
-    def newest_first(self) -> list[int]:
-        return sorted(
-            (self.submitted, self.unknown, self.canceled, self.queued, self.for_staff, self.others), reverse=True
-        )
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from trade import Trade
 
-from conftest import Trade
 from hawker.accounts.models import User
 from hawker.core.settings import settings
 from hawker.lists.declaration import FilterType

@@ -61,16 +61,19 @@ def let_go_of_panel() -> None:
         _owners.pop().close()
 
 
+def _emptied_tables(connection: psycopg.Connection) -> list[str]:
+    """The tables that are empty when a test begins."""
+    rows = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT tablename = ANY(%s)", [list(_KEPT)]
+    )
+    return [table for (table,) in rows]
+
+
 def forget_rows() -> None:
     """Empty every table, as the owner and past the guards that hold against everybody else."""
     connection = _owner()
     with connection.transaction():
-        tables = [
-            row[0]
-            for row in connection.execute(
-                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT tablename = ANY(%s)", [list(_KEPT)]
-            )
-        ]
+        tables = _emptied_tables(connection)
         # Waits for what is being written, as TRUNCATE does.
         connection.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
         connection.execute("SET LOCAL session_replication_role = replica")
@@ -92,11 +95,8 @@ def forget_figures() -> None:
     would choose other plans each time."""
     connection = _owner()
     with connection.transaction():
-        tables = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT tablename = ANY(%s)", [list(_KEPT)]
-        ).fetchall()
         connection.execute("SET LOCAL session_replication_role = replica")
-        connection.execute(f"TRUNCATE {', '.join(table for (table,) in tables)}")
+        connection.execute(f"TRUNCATE {', '.join(_emptied_tables(connection))}")
         connection.execute("DELETE FROM pg_statistic WHERE starelid >= 16384")
     from hawker.ledger.actions import open_house_accounts
 

@@ -12,7 +12,7 @@ from hawker.lists.declaration import (
     Sort,
     Walk,
 )
-from hawker.lists.names_queries import CUSTOMER_OF, FIND_ACCOUNT
+from hawker.lists.names_queries import CUSTOMER_OF, account_filter, customer_filter
 
 NUMBER, TEXT, FLAG, MONEY, INSTANT = (
     ColumnType.NUMBER,
@@ -21,14 +21,6 @@ NUMBER, TEXT, FLAG, MONEY, INSTANT = (
     ColumnType.MONEY,
     ColumnType.INSTANT,
 )
-
-
-def _customer(sql: str) -> Filter:
-    return Filter("customer", "Customer", FilterType.NAME, "The customer's e-mail address.", sql, lookup=FIND_ACCOUNT)
-
-
-def _account(sql: str) -> Filter:
-    return Filter("account", "Account", FilterType.NUMBER, "The account's number.", sql)
 
 
 CUSTOMERS = ListDeclaration(
@@ -64,8 +56,8 @@ CUSTOMERS = ListDeclaration(
             "A part of the address, in capitals or not.",
             "strpos(u.email, lower(%(email)s::text)) > 0",
         ),
-        _customer("a.id = %(customer)s"),
-        _account("a.id = %(account)s"),
+        customer_filter("a.id = %(customer)s"),
+        account_filter("a.id = %(account)s"),
         Filter("active", "Active", FilterType.FLAG, "The customer is let in.", "u.is_active"),
         Filter("owing", "Owing", FilterType.FLAG, "The balance is below 0.", "a.balance_micros < 0"),
         Filter(
@@ -124,8 +116,8 @@ KEYS = ListDeclaration(
         Column("last_address", "Last address", TEXT, "k.last_address", own=True),
     ),
     filters=(
-        _customer("k.user_id = " + _USER_OF.format(account="%(customer)s")),
-        _account("k.user_id = " + _USER_OF.format(account="%(account)s")),
+        customer_filter("k.user_id = " + _USER_OF.format(account="%(customer)s")),
+        account_filter("k.user_id = " + _USER_OF.format(account="%(account)s")),
         Filter(
             "live",
             "Works",
@@ -209,8 +201,8 @@ TRANSFERS = ListDeclaration(
         Column("reference", "Reference", NUMBER, "t.reference"),
     ),
     filters=(
-        _customer("t.account_id = %(customer)s"),
-        _account("t.account_id = %(account)s"),
+        customer_filter("t.account_id = %(customer)s"),
+        account_filter("t.account_id = %(account)s"),
         Filter(
             "kind",
             "Kind",
@@ -270,8 +262,8 @@ DEPOSITS = ListDeclaration(
         Column("reason", "Reason", TEXT, "d.reason"),
     ),
     filters=(
-        _customer("d.account_id = %(customer)s"),
-        _account("d.account_id = %(account)s"),
+        customer_filter("d.account_id = %(customer)s"),
+        account_filter("d.account_id = %(account)s"),
         Filter("gateway", "Gateway", FilterType.TEXT, "The gateway's name.", "d.gateway = %(gateway)s::text", own=True),
         Filter(
             "transaction",

@@ -15,7 +15,14 @@ from hawker.lists.declaration import (
     Sort,
     Walk,
 )
-from hawker.lists.names_queries import CUSTOMER_OF, FIND_ACCOUNT, FIND_PROVIDER, PROVIDER_OF, SERVICE_OF
+from hawker.lists.names_queries import (
+    CUSTOMER_OF,
+    FIND_PROVIDER,
+    PROVIDER_OF,
+    SERVICE_OF,
+    account_filter,
+    customer_filter,
+)
 
 NUMBER, TEXT, FLAG, MONEY, INSTANT = (
     ColumnType.NUMBER,
@@ -93,15 +100,8 @@ _AT_A_LOSS = f"o.at_a_loss OR EXISTS (SELECT FROM work w WHERE w.order_id = o.id
 _OVERDUE = "o.state IN ('submitted', 'in_progress', 'processing') AND o.created_at < {before}"
 _SLOW = _OVERDUE.format(before="%(now)s::timestamptz - make_interval(hours => LEAST(%(slow)s, 1000000)::int)")
 
-_CUSTOMER = Filter(
-    "customer",
-    "Customer",
-    FilterType.NAME,
-    "The customer's e-mail address.",
-    "o.account_id = %(customer)s",
-    lookup=FIND_ACCOUNT,
-)
-_ACCOUNT = Filter("account", "Account", FilterType.NUMBER, "The account's number.", "o.account_id = %(account)s")
+_CUSTOMER = customer_filter("o.account_id = %(customer)s")
+_ACCOUNT = account_filter("o.account_id = %(account)s")
 _SERVICE = Filter(
     "service", "Service", FilterType.NUMBER, "The service's number.", "o.service_id = %(service)s", own=True
 )

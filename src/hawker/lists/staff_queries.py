@@ -134,12 +134,7 @@ JOBS = ListDeclaration(
         Column("operation", "Operation", TEXT, "j.operation"),
         Column("dry_run", "Dry run", ColumnType.FLAG, "j.is_dry_run"),
         Column("state", "State", TEXT, "j.state"),
-        Column(
-            "by",
-            "By",
-            TEXT,
-            "CASE j.actor_kind WHEN 'system' THEN j.actor_name ELSE j.actor_kind || ':' || j.actor_name END",
-        ),
+        Column("by", "By", TEXT, ACTOR_TEXT.format(row="j")),
         Column("total", "Subjects", NUMBER, "j.total"),
         Column("done", "Done", NUMBER, "j.done"),
         Column("refused", "Refused", NUMBER, "j.refused"),

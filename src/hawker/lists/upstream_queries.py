@@ -11,7 +11,13 @@ from hawker.lists.declaration import (
     Sort,
     Walk,
 )
-from hawker.lists.names_queries import CUSTOMER_OF, FIND_ACCOUNT, FIND_PROVIDER, PROVIDER_OF
+from hawker.lists.names_queries import (
+    CUSTOMER_OF,
+    FIND_PROVIDER,
+    PROVIDER_OF,
+    account_filter,
+    customer_filter,
+)
 
 NUMBER, TEXT, MONEY, INSTANT = ColumnType.NUMBER, ColumnType.TEXT, ColumnType.MONEY, ColumnType.INSTANT
 
@@ -188,15 +194,8 @@ REFILLS = ListDeclaration(
             by_choice={"unknown": _OF_REFILL},
         ),
         Filter("order", "Order", FilterType.NUMBER, "The order's number.", "r.order_id = %(order)s", own=True),
-        Filter(
-            "customer",
-            "Customer",
-            FilterType.NAME,
-            "The customer's e-mail address.",
-            "r.account_id = %(customer)s",
-            lookup=FIND_ACCOUNT,
-        ),
-        Filter("account", "Account", FilterType.NUMBER, "The account's number.", "r.account_id = %(account)s"),
+        customer_filter("r.account_id = %(customer)s"),
+        account_filter("r.account_id = %(account)s"),
         Filter(
             "provider",
             "Provider",

@@ -168,17 +168,6 @@ def describe_key(key: "ApiKey", now: datetime) -> DescribedKey:
     )
 
 
-def describe_keys(email: str, *, now: datetime) -> Mapping[str, Any]:
-    """All keys that a customer ever had, newest first. Raises Refused where there is no such customer."""
-    from hawker.accounts.actions import find_customer, list_keys
-    from hawker.accounts.errors import NoSuchCustomer
-
-    with refusing(NoSuchCustomer):
-        user = find_customer(email)
-    keys = [describe_key(key, now) for key in list_keys(user)]
-    return {"customer": user.email, "active": user.is_active, "keys": keys}
-
-
 def _issue(run: Run, given: AddKey | ImportKey, *, key: str | None = None) -> "IssuedKey":
     from hawker.accounts.actions import find_customer, find_key, issue_key
     from hawker.accounts.errors import BadKey, KeyInUse, NoSuchCustomer

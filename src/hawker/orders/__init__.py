@@ -70,7 +70,6 @@ if TYPE_CHECKING:
     from hawker.orders.status.actions import read_statuses as read_statuses
     from hawker.orders.status.order_details import describe_orders as describe_orders
     from hawker.orders.status.order_details import describe_standing as describe_standing
-    from hawker.orders.status.order_details import list_order_ids as list_order_ids
     from hawker.orders.status.order_list import NEWEST as NEWEST
     from hawker.orders.status.order_list import ListAsk as ListAsk
     from hawker.orders.status.order_list import list_orders as list_orders
@@ -119,7 +118,7 @@ _EXPORTS = {
     "sending.rules": ("NotSent",),
     "sending.settling": ("Outcome", "disown_claim", "expire_leases", "settle_attempts"),
     "status.actions": ("StatusAsk", "read_statuses"),
-    "status.order_details": ("describe_orders", "describe_standing", "list_order_ids"),
+    "status.order_details": ("describe_orders", "describe_standing"),
     "status.order_list": ("ListAsk", "NEWEST", "list_orders"),
     "subscriptions.actions": ("is_due", "order_for_posts"),
     "subscriptions.feeds": ("ClaimedFeed", "apply_looks", "claim_feeds", "wake_feeds"),

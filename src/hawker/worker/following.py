@@ -31,7 +31,7 @@ from hawker.protocol.upstream import Unreadable, read_cancels, read_refill_statu
 from hawker.protocol.upstream_subscriptions import read_polls
 from hawker.providers.actions import Opener, ProviderAccess
 from hawker.providers.errors import CallFailed, CannotConnect
-from hawker.worker.provider_clients import Lines
+from hawker.worker.provider_clients import ProviderClients
 from hawker.worker.threads import in_thread
 
 LANES = 4
@@ -119,7 +119,7 @@ class AskSweep(Generic[Asked, Told]):
         Raises CannotConnect and Unavailable: what was claimed is then due again when its lease ends.
         """
         try:
-            async with Lines(self._access, self._opener) as lines, asyncio.TaskGroup() as group:
+            async with ProviderClients(self._access, self._opener) as lines, asyncio.TaskGroup() as group:
                 for _ in range(LANES):
                     group.create_task(self._lane(lines))
         except ExceptionGroup as failures:
@@ -133,7 +133,7 @@ class AskSweep(Generic[Asked, Told]):
     def _now(self) -> datetime:
         return self._clock.now()
 
-    async def _lane(self, lines: Lines) -> None:
+    async def _lane(self, lines: ProviderClients) -> None:
         question = self._question
         while not self._stopping():
             # One lane at a time: two that claim at once skip each other's rows, and ask in two calls what fits in one.
@@ -147,7 +147,7 @@ class AskSweep(Generic[Asked, Told]):
             if len(due) < MAX_IDS:
                 return
 
-    async def _ask(self, lines: Lines, due: Sequence[Asked]) -> list[Reading[Asked, Told]]:
+    async def _ask(self, lines: ProviderClients, due: Sequence[Asked]) -> list[Reading[Asked, Told]]:
         question = self._question
         (line,) = await lines.take(1)
         asked = ",".join(map(str, _ids(due)))

@@ -11,7 +11,7 @@ from hawker.providers.http_client import ProviderClient
 _TRIES = 3
 
 
-class Lines:
+class ProviderClients:
     """Opens lines before they are needed and keeps those that may be used again."""
 
     def __init__(self, access: ProviderAccess, opener: Opener) -> None:

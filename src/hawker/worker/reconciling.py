@@ -10,7 +10,7 @@ from hawker.providers.actions import Opener, ProviderAccess
 from hawker.providers.balances import may_ask_balance
 from hawker.providers.errors import CallFailed, CannotConnect
 from hawker.worker.following import ASK_SECONDS
-from hawker.worker.provider_clients import Lines
+from hawker.worker.provider_clients import ProviderClients
 from hawker.worker.threads import in_thread
 from hawker.worker.upkeep import ask_and_record
 
@@ -48,12 +48,12 @@ class ReconcileSweep:
 
     async def _ask_all(self, plan: ReconcilePlan) -> Answers:
         told: dict[tuple[int, int], Presence | str] = {}
-        async with Lines(self._access, self._opener) as lines:
+        async with ProviderClients(self._access, self._opener) as lines:
             for known, calls in plan.calls.items():
                 told[known] = await self._ask_window(lines, calls)
         return Answers(told)
 
-    async def _ask_window(self, lines: Lines, calls: list[StatusCall]) -> Presence | str:
+    async def _ask_window(self, lines: ProviderClients, calls: list[StatusCall]) -> Presence | str:
         whole = Presence()
         for call in calls:
             answer = await self._ask(lines, call)
@@ -64,7 +64,7 @@ class ReconcileSweep:
             whole.unclear |= answer.unclear
         return whole
 
-    async def _ask(self, lines: Lines, call: StatusCall) -> Presence | str:
+    async def _ask(self, lines: ProviderClients, call: StatusCall) -> Presence | str:
         first, last = call.known
         orders = ",".join(map(str, (first, *call.asked, last)))
         try:

@@ -28,7 +28,7 @@ from hawker.providers.actions import Opener, ProviderAccess
 from hawker.providers.errors import CallFailed
 from hawker.providers.http_client import ProviderClient
 from hawker.worker.outage import outage
-from hawker.worker.provider_clients import Lines
+from hawker.worker.provider_clients import ProviderClients
 from hawker.worker.threads import in_thread
 
 CLAIM_SECONDS = 5.0
@@ -81,7 +81,7 @@ ERRANDS: dict[WorkKind, Errand] = {
 class DispatchSweep:
     """Drains what is due of one errand at one provider, many in flight at a time, until nothing is due.
 
-    Lines are opened before anything is claimed, so a provider that cannot be reached costs no attempt.
+    Connections are opened before anything is claimed, so a provider that cannot be reached costs no attempt.
     Claims grow from one to as many as may be in flight while there is more to claim than lines.
     """
 
@@ -117,7 +117,7 @@ class DispatchSweep:
         """
         settling = asyncio.create_task(self._settle_all())
         try:
-            async with Lines(self._access, self._opener) as lines:
+            async with ProviderClients(self._access, self._opener) as lines:
                 try:
                     await self._send_all(lines)
                 finally:
@@ -129,7 +129,7 @@ class DispatchSweep:
             await settling
         return self.sent
 
-    async def _send_all(self, lines: Lines) -> None:
+    async def _send_all(self, lines: ProviderClients) -> None:
         want = 1
         while not (self._stopping() or self._paused):
             free = self._in_flight - len(self._sends)
@@ -175,12 +175,12 @@ class DispatchSweep:
                 pass
             await asyncio.sleep(_RETRY_SECONDS)
 
-    def _start(self, lines: Lines, line: ProviderClient, claim: Claim, claimed_at: "_Moment") -> None:
+    def _start(self, lines: ProviderClients, line: ProviderClient, claim: Claim, claimed_at: "_Moment") -> None:
         send = asyncio.create_task(self._send(lines, line, claim, claimed_at))
         self._sends.add(send)
         send.add_done_callback(self._sends.discard)
 
-    async def _send(self, lines: Lines, line: ProviderClient, claim: Claim, claimed_at: "_Moment") -> None:
+    async def _send(self, lines: ProviderClients, line: ProviderClient, claim: Claim, claimed_at: "_Moment") -> None:
         outcome = await self._observe(line, claim, claimed_at)
         count(("attempts", self._access.name, _OUTCOMES[type(outcome.verdict)]))
         match outcome.verdict:

@@ -7,21 +7,11 @@ from typing import Any
 from hawker.core.actors import Actor, ActorKind
 from hawker.core.money import format_micros
 from hawker.ledger.models import Transfer, TransferKind
-from hawker.orders.models import Attempt, AttemptEvidence, Drip, Order, OrderEvent, Refill, State, Work
+from hawker.orders.models import Attempt, AttemptEvidence, Drip, Order, OrderEvent, Refill, Work
 from hawker.orders.refills.refill_details import describe_refill
 from hawker.orders.subscriptions.rules import SUBSCRIPTIONS, subscription_status
 from hawker.orders.subscriptions.subscription_details import describe_subscriptions
 from hawker.orders.transitions.rules import WIRE_STATUS
-
-
-def list_order_ids(*, state: State | None, limit: int, held: bool = False) -> list[int]:
-    """The numbers of the newest orders, only those in `state` where given, and only those that are `held`."""
-    orders = Order.objects.order_by("-id")
-    if held:
-        orders = orders.filter(id__in=Work.objects.exclude(hold_kind=None).values("order_id"))
-    if state is not None:
-        orders = orders.filter(state=state)
-    return list(orders.values_list("id", flat=True)[:limit])
 
 
 def describe_orders(order_ids: Sequence[int]) -> list[dict[str, Any]]:
